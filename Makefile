@@ -1,0 +1,61 @@
+# Needs make, git and Python 3.11+ with venv and pip; everything else is installed below, by hash.
+PYTHON ?= python3
+ARGS ?=
+UV := .tools/uv/bin/uv
+PIP := $(UV) pip
+GROUPS := job serve synth rehearsal sdk
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/node_modules/.bin:$(CURDIR)/.venv/bin:$(PATH)
+# An interpreter exported by the user's shell would win over the environments named below.
+unexport UV_PYTHON VIRTUAL_ENV PYTHONHOME PYTHONPATH
+
+help:
+	@echo "make rehearse   deploy to an embedded AWS and train a real model (ARGS=\"--keep\", ARGS=\"--json FILE\")"
+	@echo "make test       every check that CI runs"
+	@echo "make setup      only install: .venv, .venv-job, node_modules"
+
+rehearse: setup
+	@slipway rehearse $(ARGS)
+
+test: setup
+	@ruff check . && ruff format --check . && mypy
+	@pytest $(ARGS)
+
+setup: .venv/.ready .venv-job/.ready node_modules/.ready
+
+.tools/uv/.ready: requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "slipway: Python 3.11 or newer is needed; this is %s. Try: make PYTHON=/path/to/python3.11" % sys.version.split()[0])'
+	@$(PYTHON) -m venv --clear .tools/uv
+	@.tools/uv/bin/python -m pip install -q --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r requirements/uv.txt
+	@touch $@
+
+.venv/.ready: requirements/dev.txt requirements/sample.txt pyproject.toml .tools/uv/.ready
+	@echo "setup: .venv"
+	@$(UV) venv -q --clear --python $(PYTHON) .venv
+	@$(PIP) install -q --python .venv/bin/python --require-hashes -r requirements/dev.txt
+	@$(PIP) install -q --python .venv/bin/python --require-hashes --no-deps --no-build-isolation -r requirements/sample.txt
+	@$(PIP) install -q --python .venv/bin/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The job image's own lock and nothing else: a step that leans on a development package fails here, not in AWS.
+.venv-job/.ready: requirements/job.txt .tools/uv/.ready
+	@echo "setup: .venv-job"
+	@$(UV) venv -q --clear --python $(PYTHON) .venv-job
+	@$(PIP) install -q --python .venv-job/bin/python --only-binary :all: --require-hashes -r requirements/job.txt
+	@cp requirements/job.txt .venv-job/job.txt
+	@touch $@
+
+node_modules/.ready: package.json package-lock.json .npmrc .venv/.ready
+	@echo "setup: node_modules"
+	@npm ci --silent --no-audit --no-fund
+	@touch $@
+
+# Hash-only locks without addresses, for Linux and macOS on x86-64 and arm64; dev is solved first and constrains the rest.
+LOCK := $(PIP) compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+lock: .tools/uv/.ready
+	$(LOCK) pyproject.toml --group dev -o requirements/dev.txt
+	for group in $(GROUPS); do \
+	  $(LOCK) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; \
+	done
+
+.PHONY: help rehearse test setup lock

@@ -1,0 +1,22 @@
+"""The CDK app: each environment file becomes one stage."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+
+from stacks.config import load
+from stacks.stage import EnvironmentStage
+
+
+def build(app: cdk.App) -> cdk.App:
+    """Add every environment, or only the one that the context value `environment` names."""
+    config = load()
+    only = app.node.try_get_context("environment")
+    commit = app.node.try_get_context("commit") or "unknown"
+    for environment in [config.environment(only)] if only else config.environments:
+        EnvironmentStage(app, platform=config.platform, environment=environment, commit=commit)
+    return app
+
+
+if __name__ == "__main__":
+    build(cdk.App()).synth()

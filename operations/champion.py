@@ -1,0 +1,72 @@
+"""The champion: the version that stands for a model now, and that evaluation compares with.
+
+It lies in the runs bucket below the champion prefix: model.tar.gz, and champion.json, which names the version and
+the artifact's sha256. The record is written last, and whoever reads the pair checks the sum, so a half-made change
+is noticed, never believed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlparse
+
+RECORD = "champion.json"
+ARTIFACT = "model.tar.gz"
+NONE = "none"
+
+
+class ChampionError(Exception):
+    """Why a version cannot become champion, and what to do."""
+
+
+@dataclass(frozen=True)
+class ChampionPlace:
+    """Where a model's champion lies."""
+
+    bucket: str
+    prefix: str
+
+
+def current_champion(s3: Any, place: ChampionPlace) -> str:
+    """The version's ARN, or "none"."""
+    try:
+        answer = s3.get_object(Bucket=place.bucket, Key=f"{place.prefix}/{RECORD}")
+    except s3.exceptions.NoSuchKey:
+        return NONE
+    return str(json.loads(answer["Body"].read())["version"])
+
+
+def ensure_champion_record(s3: Any, place: ChampionPlace) -> None:
+    """A pipeline's first run needs the record too: a SageMaker input with nothing below it fails the job."""
+    if current_champion(s3, place) == NONE:
+        _write_record(s3, place, {"version": NONE})
+
+
+def make_champion(s3: Any, sagemaker: Any, place: ChampionPlace, version_arn: str) -> None:
+    """Let a version stand for its model from now on."""
+    version = sagemaker.describe_model_package(ModelPackageName=version_arn)
+    if version["ModelApprovalStatus"] == "Rejected":
+        raise ChampionError(f"{version_arn} is Rejected; choose a version that is not")
+    source = urlparse(version["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
+    body = s3.get_object(Bucket=source.netloc, Key=source.path.lstrip("/"))["Body"].read()
+    digest = hashlib.sha256(body).hexdigest()
+    recorded = version.get("CustomerMetadataProperties", {}).get("model_sha256")
+    if recorded != digest:
+        raise ChampionError(
+            f"{version_arn}: the artifact's sha256 is {digest}, registered was {recorded}; "
+            "the artifact changed after training, so train again"
+        )
+    s3.put_object(Bucket=place.bucket, Key=f"{place.prefix}/{ARTIFACT}", Body=body)
+    _write_record(s3, place, {"version": version_arn, "sha256": digest})
+
+
+def _write_record(s3: Any, place: ChampionPlace, record: dict[str, str]) -> None:
+    s3.put_object(
+        Bucket=place.bucket,
+        Key=f"{place.prefix}/{RECORD}",
+        Body=json.dumps(record).encode(),
+        ContentType="application/json",
+    )

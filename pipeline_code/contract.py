@@ -1,0 +1,162 @@
+"""The typed border between cloud and code: paths, job environment, what a step and a model declare.
+
+Standard library only, because synth, the CLI and every job read it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, Self
+
+ML_ROOT = "/opt/ml"
+"""Where SageMaker mounts a job's inputs and outputs."""
+
+ML_ROOT_VARIABLE = "SLIPWAY_ML_ROOT"
+"""Names another root on a laptop; never set in AWS."""
+
+READY_MANIFEST = "_READY.json"
+"""The last object of a period to arrive: {"files": {name: {"sha256", "bytes", "version_id"}}}."""
+
+NO_CHAMPION = "none"
+
+# Artifacts that exist before a pipeline runs; every other artifact is written by a step.
+PERIODS = "periods"
+CHAMPION = "champion"
+PROVENANCE = "provenance"
+EXTERNAL = (PERIODS, CHAMPION)
+
+TEMPORARY = ("dataset",)
+"""Artifacts that can be made again from the periods; they expire, the others stay with the versions they led to."""
+
+Kind = Literal["Processing", "Training"]
+
+
+class ContractError(Exception):
+    """A broken promise between cloud and code; the message names the value, what is allowed and the fix."""
+
+
+class DataError(ContractError):
+    """Data that does not keep its promises; lists every problem found, each with the file and the fix."""
+
+    def __init__(self, subject: str, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        super().__init__("\n".join([f"{subject}: {count}", *(f"- {problem}" for problem in self.problems)]))
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one file in steps/ declares; its place in the graph follows from `reads` and `writes`.
+
+    `reads` and `writes` are artifact names. `property_file` ("artifact/file.json") lets later steps and
+    conditions read single values at run time; those below its "properties" that `registers` names are strings
+    and become metadata of the version. `gated` steps run only when the gates pass.
+    """
+
+    name: str
+    kind: Kind
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    property_file: str | None = None
+    registers: tuple[str, ...] = ()
+    gated: bool = False
+
+    def read_path(self, artifact: str) -> PurePosixPath:
+        """Where the job finds an artifact, as the container sees it."""
+        folder = "processing/input" if self.kind == "Processing" else "input/data"
+        return PurePosixPath(ML_ROOT, folder, artifact)
+
+    def write_path(self, artifact: str) -> PurePosixPath:
+        """Where the job leaves an artifact, as the container sees it.
+
+        A training job writes its model to /opt/ml/model, and SageMaker packs it as model.tar.gz:
+        https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-output.html
+        """
+        if self.kind == "Training":
+            return PurePosixPath(ML_ROOT, "model")
+        return PurePosixPath(ML_ROOT, "processing/output", artifact)
+
+
+@dataclass(frozen=True)
+class JobEnvironment:
+    """A job's environment variables: rendered by pipeline.py, parsed by the job, never spelt twice."""
+
+    model: str
+    period: str
+    execution: str
+    image_uri: str
+    commit: str
+
+    @staticmethod
+    def _variable(name: str) -> str:
+        return f"SLIPWAY_{name.upper()}"
+
+    @classmethod
+    def render(cls, **values: Any) -> dict[str, Any]:
+        """The `Environment` of a job request; values may be pipeline variables."""
+        missing = {f.name for f in fields(cls)} ^ set(values)
+        if missing:
+            raise ContractError(f"job environment: missing or unknown {sorted(missing)}")
+        return {cls._variable(name): value for name, value in values.items()}
+
+    @classmethod
+    def parse(cls, environ: Mapping[str, str]) -> Self:
+        values = {f.name: environ.get(cls._variable(f.name), "") for f in fields(cls)}
+        missing = [cls._variable(name) for name, value in values.items() if not value]
+        if missing:
+            raise ContractError(f"job environment: {', '.join(missing)} not set; the pipeline definition sets them")
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a step: where its artifacts lie and what it was asked to do."""
+
+    step: Step
+    environment: JobEnvironment
+    root: Path = field(default_factory=lambda: Path(os.environ.get(ML_ROOT_VARIABLE, ML_ROOT)))
+
+    def read(self, artifact: str) -> Path:
+        """The folder of an artifact the step declares to read."""
+        if artifact not in self.step.reads:
+            raise ContractError(f"step {self.step.name}: reads {self.step.reads}, not {artifact!r}")
+        return self._local(self.step.read_path(artifact))
+
+    def write(self, artifact: str) -> Path:
+        """The folder of an artifact the step declares to write; made if needed."""
+        if artifact not in self.step.writes:
+            raise ContractError(f"step {self.step.name}: writes {self.step.writes}, not {artifact!r}")
+        folder = self._local(self.step.write_path(artifact))
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def uri(self, artifact: str) -> str:
+        """The S3 URI a processing job's input came from, as SageMaker tells it in processingjobconfig.json."""
+        config = json.loads((self.root / "config/processingjobconfig.json").read_text())
+        for given in config["ProcessingInputs"]:
+            if given["InputName"] == artifact:
+                return str(given["S3Input"]["S3Uri"])
+        raise ContractError(f"processingjobconfig.json has no input {artifact!r}")
+
+    def hyperparameters(self) -> dict[str, str]:
+        """A training job's hyperparameters; SageMaker passes all values as strings."""
+        loaded: dict[str, str] = json.loads((self.root / "input/config/hyperparameters.json").read_text())
+        return loaded
+
+    def explain(self, message: str) -> None:
+        """Leave the reason where SageMaker looks for it: FailureReason of a training job, ExitMessage of a processing job."""
+        output = self.root / "output"
+        output.mkdir(parents=True, exist_ok=True)
+        name, limit = ("failure", 1024) if self.step.kind == "Training" else ("message", 1000)
+        (output / name).write_text(message[:limit])
+
+    def _local(self, path: PurePosixPath) -> Path:
+        return self.root / path.relative_to(ML_ROOT)
+
+
+Run = Callable[[Job], None]
+"""What a step's `main` is: reads the job's artifacts, calls the step's pure `run`, writes its artifacts."""

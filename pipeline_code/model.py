@@ -1,0 +1,153 @@
+"""What a model declares: its sources, its features, what it must prove before it may be registered.
+
+Standard library only, because synth reads the declarations without the packages of the job image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pipeline_code import hyperparameters as parameters
+from pipeline_code.contract import ContractError
+
+DAY = "day"
+"""Column of every prepared row: the date that splits the data by time."""
+
+LABEL = "label"
+"""Column of every prepared row: 1 if the event happened, 0 if not."""
+
+EXCLUDED = "excluded"
+"""Column that `features.make` fills with why a row has no label; null for the others."""
+
+Make = Callable[[Mapping[str, Any]], Any]
+"""`features.make`: validated sources by name (narwhals-compatible frames) -> one native frame of prepared rows."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one column of a source must hold. `timestamp` is UTC in ISO 8601 with a trailing Z."""
+
+    name: str
+    type: Literal["integer", "number", "string", "timestamp"]
+    nullable: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A column whose values another source lists under `key`.
+
+    An optional reference may point nowhere: such rows are counted, not quarantined.
+    """
+
+    column: str
+    source: str
+    key: str
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Source:
+    """One table the model reads.
+
+    Events arrive anew with every period and are concatenated; of a reference source the latest period's files win.
+    `date_columns` hold year, month and day of an event: a real date, in the period whose folder it lies in.
+    Above the share `max_quarantined` of bad rows in one period, preparation stops.
+    """
+
+    name: str
+    kind: Literal["event", "reference"]
+    columns: tuple[Column, ...]
+    unique: tuple[str, ...]
+    references: tuple[Reference, ...] = ()
+    date_columns: tuple[str, str, str] | None = None
+    max_quarantined: float = 0.01
+    null_values: tuple[str, ...] = ("", "NA")
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One input of the estimator; above the share `max_null` of nulls, preparation stops (a join went wrong)."""
+
+    name: str
+    type: Literal["number", "category"] = "number"
+    max_null: float = 0.0
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """A change of one feature on all test rows and which way the mean score must move, by at least `least`."""
+
+    name: str
+    feature: str
+    change: Literal["add", "set"]
+    value: float
+    direction: Literal["up", "down"]
+    least: float = 0.0
+
+
+@dataclass(frozen=True)
+class Gates:
+    """What a version must reach; see gates.py for the rule."""
+
+    auc_floor: float
+    auc_margin: float
+    log_loss_margin: float
+    slice_rows: int
+    slice_auc_floor: float
+
+
+@dataclass(frozen=True)
+class Model:
+    """One use case. `key` identifies and orders prepared rows; `slices` are columns to report groups by.
+
+    `validation_days` at the end of the training months decide when boosting stops. `limits` are sentences for the
+    report: what its figures do not say.
+    """
+
+    name: str
+    title: str
+    description: str
+    sources: tuple[Source, ...]
+    key: tuple[str, ...]
+    features: tuple[Feature, ...]
+    slices: tuple[str, ...]
+    hyperparameters: Mapping[str, str]
+    gates: Gates
+    behaviours: tuple[Behaviour, ...]
+    validation_days: int
+    limits: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        problems = [*self._unknown_names(), *parameters.problems(self.hyperparameters)]
+        if problems:
+            raise ContractError("\n".join(f"model {self.name}: {problem}" for problem in problems))
+
+    def source(self, name: str) -> Source:
+        return next(source for source in self.sources if source.name == name)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        return tuple(feature.name for feature in self.features)
+
+    def _unknown_names(self) -> list[str]:
+        """References, behaviours and checks that name something nobody declares."""
+        columns = {source.name: {column.name for column in source.columns} for source in self.sources}
+        problems = [
+            f"behaviour {b.name!r} changes {b.feature!r}, which is no feature; features are {self.feature_names}"
+            for b in self.behaviours
+            if b.feature not in self.feature_names
+        ]
+        for source in self.sources:
+            own = {*source.unique, *(source.date_columns or ()), *(r.column for r in source.references)}
+            problems += [f"source {source.name}: no column {name!r}" for name in sorted(own - columns[source.name])]
+            problems += [
+                f"source {source.name}: {r.column} refers to {r.source}.{r.key}, which no source declares"
+                for r in source.references
+                if r.key not in columns.get(r.source, ())
+            ]
+        return problems

@@ -1,0 +1,153 @@
+"""The periods that arrived: which files, and whether each is whole, by the manifest that came last."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline_code.contract import READY_MANIFEST, DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from pipeline_code.model import Source
+
+PERIOD = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+SUFFIXES = ("csv", "parquet")
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One whole file of a source, as its manifest lists it; `name` is its key below the periods' prefix."""
+
+    source: str
+    period: str
+    path: Path
+    sha256: str
+    bytes: int
+    version_id: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.period}/{self.path.name}"
+
+
+def find(folder: Path, period: str, sources: Sequence[Source]) -> tuple[SourceFile, ...]:
+    """All files of the periods up to `period`, checked against their manifests.
+
+    Raises DataError naming every missing period, manifest, source and file, and every file that is not whole.
+    """
+    problems = _gaps(folder, period)
+    files: list[SourceFile] = []
+    for name in _names(folder, period):
+        files += _read(folder / name, sources, problems)
+    if not problems:
+        problems += _missing(files, period, sources)
+    problems += _copies(files, sources)
+    if problems:
+        raise DataError(f"periods up to {period}", problems)
+    return tuple(_latest_references(files, sources))
+
+
+def _names(folder: Path, period: str) -> list[str]:
+    """Folders of periods; later ones belong to later runs."""
+    found = (path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else iter(())
+    return sorted(name for name in found if PERIOD.fullmatch(name) and name <= period)
+
+
+def _gaps(folder: Path, period: str) -> list[str]:
+    if not PERIOD.fullmatch(period):
+        return [f"period {period!r} is not a month; give it as YYYY-MM, such as 2013-04"]
+    names = _names(folder, period)
+    if not names or names[-1] != period:
+        return [f"{period}: no such folder below {folder.name}/; upload the period's files"]
+    if len(names) == 1:
+        return [f"{period}: no earlier period to train on; upload at least the month before"]
+    return [f"{name}: missing between {names[0]} and {period}; upload it" for name in _months(names[0], period) - set(names)]
+
+
+def _months(first: str, last: str) -> set[str]:
+    start, end = (int(name[:4]) * 12 + int(name[5:]) - 1 for name in (first, last))
+    return {f"{month // 12:04}-{month % 12 + 1:02}" for month in range(start, end + 1)}
+
+
+def _read(folder: Path, sources: Sequence[Source], problems: list[str]) -> Iterator[SourceFile]:
+    try:
+        listed: dict[str, Any] = json.loads((folder / READY_MANIFEST).read_text(encoding="utf-8"))["files"]
+    except FileNotFoundError:
+        problems.append(f"{folder.name}: no {READY_MANIFEST}; it is written last, when all files of the period are there")
+        return
+    except (ValueError, KeyError, TypeError):
+        problems.append(f'{folder.name}/{READY_MANIFEST}: not of the form {{"files": {{name: {{"sha256", "bytes"}}}}}}')
+        return
+    for path in sorted(folder.iterdir()):
+        if _source(path.name, sources) and path.name not in listed:
+            problems.append(f"{folder.name}/{path.name}: not in {READY_MANIFEST}; list it there or remove it")
+    for name, entry in sorted(listed.items()):
+        source = _source(name, sources)
+        if source is None:
+            continue
+        damage = _damage(folder / name, entry)
+        if damage:
+            problems.append(f"{folder.name}/{name}: {damage}; upload it again")
+        yield SourceFile(
+            source, folder.name, folder / name, str(entry["sha256"]), int(entry["bytes"]), str(entry.get("version_id", ""))
+        )
+
+
+def _source(file: str, sources: Sequence[Source]) -> str | None:
+    """Whose file it is: flights.csv, flights-1.csv and flights-2.parquet are all of flights."""
+    for source in sources:
+        if re.fullmatch(rf"{re.escape(source.name)}(-[^/]+)?\.({'|'.join(SUFFIXES)})", file):
+            return source.name
+    return None
+
+
+def _damage(path: Path, entry: dict[str, Any]) -> str | None:
+    """What is wrong with a file, compared with its manifest entry."""
+    if not path.is_file():
+        return f"listed in {READY_MANIFEST} but missing"
+    size = path.stat().st_size
+    if size != entry["bytes"]:
+        return f"{size:,} bytes, but {READY_MANIFEST} says {entry['bytes']:,}"
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return None if digest == entry["sha256"] else f"sha256 is {digest[:12]}..., but {READY_MANIFEST} says {entry['sha256'][:12]}..."
+
+
+def _missing(files: Sequence[SourceFile], period: str, sources: Sequence[Source]) -> list[str]:
+    """Events must come with every period; references may come with any."""
+    have = {(file.source, file.period) for file in files}
+    periods = sorted({file.period for file in files} | {period})
+    problems = []
+    for source in sources:
+        wanted = f"upload {source.name}.csv or {source.name}.parquet"
+        if source.kind == "event":
+            problems += [f"{name}: no {source.name}; {wanted}" for name in periods if (source.name, name) not in have]
+        elif not any((source.name, name) in have for name in periods):
+            problems.append(f"{period}: no {source.name} in any period; {wanted}")
+    return problems
+
+
+def _copies(files: Sequence[SourceFile], sources: Sequence[Source]) -> list[str]:
+    """Event files with the same content, within a period or across periods: one was uploaded twice."""
+    events = {source.name for source in sources if source.kind == "event"}
+    first: dict[tuple[str, str], SourceFile] = {}
+    problems = []
+    for file in files:
+        if file.source not in events:
+            continue
+        seen = first.setdefault((file.source, file.sha256), file)
+        if seen is not file:
+            problems.append(f"{file.name}: the same content as {seen.name}; remove the one that is wrong")
+    return problems
+
+
+def _latest_references(files: Sequence[SourceFile], sources: Sequence[Source]) -> Iterator[SourceFile]:
+    events = {source.name for source in sources if source.kind == "event"}
+    latest = {file.source: file.period for file in sorted(files, key=lambda file: file.period)}
+    return (file for file in files if file.source in events or file.period == latest[file.source])

@@ -1,0 +1,118 @@
+"""A trained model as it leaves training: XGBoost's native file and what is needed to give it rows.
+
+Needs numpy and xgboost only, so that jobs and endpoints score with the same code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tarfile
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from pipeline_code.contract import ContractError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+MODEL_FILE = "model.ubj"
+FEATURES_FILE = "features.json"
+ARCHIVE = "model.tar.gz"
+"""The name SageMaker gives a training job's packed model folder."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How rows become numbers: the order of features and, for each category feature, its values in order of code."""
+
+    features: tuple[str, ...]
+    categories: Mapping[str, Sequence[str]]
+
+    def encode(self, columns: Mapping[str, Sequence[Any] | npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+        """Rows x features. Null and a category never seen in training are NaN, which XGBoost treats as missing.
+
+        Raises ContractError naming every feature that `columns` lacks.
+        """
+        import numpy as np
+
+        missing = [name for name in self.features if name not in columns]
+        if missing:
+            raise ContractError(f"features missing: {', '.join(missing)}; this model needs {', '.join(self.features)}")
+        encoded = (self._column(name, columns[name]) for name in self.features)
+        return np.column_stack([np.asarray(column, dtype=np.float32) for column in encoded])
+
+    def _column(self, name: str, values: Sequence[Any] | npt.NDArray[Any]) -> Sequence[Any] | npt.NDArray[Any]:
+        if name not in self.categories:
+            return values
+        codes = {value: code for code, value in enumerate(self.categories[name])}
+        return [codes.get(value, float("nan")) for value in values]
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A booster with its encoding and the facts of its training."""
+
+    booster: Any
+    encoding: Encoding
+    training: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read an unpacked model folder."""
+        import xgboost
+
+        missing = [name for name in (MODEL_FILE, FEATURES_FILE) if not (folder / name).is_file()]
+        if missing:
+            raise ContractError(f"model without {', '.join(missing)}; train it again with the step `train`")
+        saved = json.loads((folder / FEATURES_FILE).read_text(encoding="utf-8"))
+        encoding = Encoding(tuple(saved.pop("features")), saved.pop("categories"))
+        return cls(xgboost.Booster(model_file=folder / MODEL_FILE), encoding, saved)
+
+    def save(self, folder: Path) -> None:
+        """Write the two files of a model folder; the same training gives the same bytes."""
+        self.booster.save_model(folder / MODEL_FILE)
+        saved = {**asdict(self.encoding), **self.training}
+        (folder / FEATURES_FILE).write_text(json.dumps(saved, indent=2) + "\n", encoding="utf-8")
+
+    def predict(self, columns: Mapping[str, Sequence[Any] | npt.NDArray[Any]]) -> npt.NDArray[np.float64]:
+        """The probability of the label for each row."""
+        import numpy as np
+        import xgboost
+
+        names = list(self.encoding.features)
+        scores = self.booster.predict(xgboost.DMatrix(self.encoding.encode(columns), feature_names=names))
+        return np.asarray(scores, dtype=np.float64)
+
+    def gains(self) -> dict[str, float]:
+        """Share of the loss each feature's splits removed in training, largest first; features never used are 0."""
+        total = self.booster.get_score(importance_type="total_gain")
+        every = sum(total.values()) or 1.0
+        shares = {name: total.get(name, 0.0) / every for name in self.encoding.features}
+        return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
+
+
+def load_archive(archive: Path, sha256: str | None = None) -> Predictor:
+    """A model from model.tar.gz; raises ContractError if its sha256 is another than the one promised."""
+    if not archive.is_file():
+        raise ContractError(f"no {archive.name} in {archive.parent.name}/; SageMaker packs it when training ends")
+    digest = file_sha256(archive)
+    if sha256 is not None and digest != sha256:
+        raise ContractError(
+            f"{archive.parent.name}/{archive.name}: sha256 is {digest}, promised is {sha256}; "
+            "it was replaced after it was recorded"
+        )
+    with tempfile.TemporaryDirectory() as folder, tarfile.open(archive) as packed:
+        # "data" refuses absolute paths, links out of the folder and device files.
+        packed.extractall(folder, filter="data")
+        return Predictor.load(Path(folder))
+
+
+def file_sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,42 @@
+"""Finds the steps: every file of this folder declares one `STEP` and runs it with `main`."""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+
+from pipeline_code.contract import ContractError, Run, Step
+
+
+def steps() -> tuple[Step, ...]:
+    """All declared steps, by name; raises ContractError naming every file that is not a step."""
+    found, problems = [], []
+    for name in _files():
+        try:
+            found.append(load(name)[0])
+        except ContractError as error:
+            problems.append(str(error))
+    if problems:
+        raise ContractError("\n".join(problems))
+    return tuple(found)
+
+
+def load(name: str) -> tuple[Step, Run]:
+    """One step and its `main`."""
+    if name not in _files():
+        raise ContractError(f"no step {name!r}; steps are {', '.join(_files())} (one file each in steps/)")
+    module = import_module(f"{__name__}.{name}")
+    step, main = getattr(module, "STEP", None), getattr(module, "main", None)
+    problems = []
+    if not isinstance(step, Step):
+        problems.append(f"steps/{name}.py: no STEP; declare STEP = Step(name={name!r}, ...)")
+    elif step.name != name:
+        problems.append(f"steps/{name}.py: STEP is named {step.name!r}; name it {name!r}, as the file")
+    if not callable(main):
+        problems.append(f"steps/{name}.py: no main; define main(job: Job) -> None")
+    if problems:
+        raise ContractError("\n".join(problems))
+    assert isinstance(step, Step)  # noqa: S101  # checked above; tells the type checker
+    return step, main
+def _files() -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))

@@ -1,0 +1,142 @@
+"""What a rehearsal found out, for machines (facts) and for people (tables)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
+
+    from rehearsal.story import Act, Rehearsal
+
+Facts = dict[str, Any]
+
+METRICS = ("auc", "pr_auc", "log_loss", "log_loss_constant", "brier", "calibration_error")
+
+PROVED = (
+    "the templates deploy in order, every reference resolves, every created resource answers its service's API",
+    "the deployed definition is valid for SageMaker's API shapes",
+    "its steps run on real data, as processes with the image's lock, from the source the image is built of",
+    "the gates, the registration and the comparison with the champion work on what was deployed",
+)
+NOT_PROVED = (
+    "that IAM policies suffice, and what SCPs forbid: permissions are not evaluated",
+    "that Docker builds the image, that subnets route to S3, that quotas and instance types are available",
+    "AWS's timing and prices: seconds are this machine's",
+)
+
+
+def facts(rehearsal: Rehearsal) -> Facts:
+    """The run as plain values; `version` is the newest, `champion` the one it was compared with."""
+    newest = rehearsal.acts[-1]
+    read_back = rehearsal.inventory
+    return {
+        "stacks": rehearsal.stacks,
+        "resources": {
+            "declared": read_back.declared,
+            "created": read_back.created,
+            "recorded_only": read_back.recorded_only,
+        },
+        "data": _data(newest),
+        "steps": [step for act in rehearsal.acts for step in _steps(act)],
+        "versions": [_version(act) for act in rehearsal.acts],
+        "version": _version(newest),
+        "champion": rehearsal.champion,
+        "seconds": {**rehearsal.seconds, "total": rehearsal.total_seconds},
+        "proved": list(PROVED),
+        "not_proved": list(NOT_PROVED),
+    }
+
+
+def _data(act: Act) -> Facts:
+    snapshot = act.snapshot
+    return {
+        "rows": snapshot["rows"],
+        "excluded": snapshot["excluded"],
+        "quarantined": snapshot["quarantined"]["total"],
+        "by_reason": snapshot["quarantined"]["by_reason"],
+        "sha256": snapshot["sha256"],
+    }
+
+
+def _steps(act: Act) -> Iterator[Facts]:
+    for step in act.outcome.steps:
+        yield {
+            "execution": act.outcome.arn,
+            "period": act.period,
+            "name": step.name,
+            "status": step.status,
+            "seconds": step.seconds,
+        }
+
+
+def _version(act: Act) -> Facts:
+    version = act.version
+    return {
+        "arn": version["ModelPackageArn"],
+        "period": act.period,
+        "stage": version["ModelLifeCycle"]["Stage"],
+        "status": version["ModelLifeCycle"]["StageStatus"],
+        "approval": version["ModelApprovalStatus"],
+        "metrics": act.evaluation["metrics"],
+        "compared_with": act.evaluation["champion"],
+        "provenance": version["CustomerMetadataProperties"]["provenance"],
+    }
+
+
+def tables(found: Facts) -> list[RenderableType]:
+    """The same for people: what was deployed, what ran, how good it is, what this shows and does not."""
+    return [_deployed(found), _ran(found), _good(found), _shown(found)]
+
+
+def _deployed(found: Facts) -> Table:
+    resources, data = found["resources"], found["data"]
+    table = Table(title="Deployed", title_justify="left", show_header=False)
+    table.add_row("stacks", ", ".join(found["stacks"]))
+    table.add_row("resources", f"{resources['declared']} declared, {resources['created']} created and read back")
+    recorded = ", ".join(f"{r['type']} {r['logical_id']}" for r in resources["recorded_only"])
+    table.add_row("recorded only", recorded or "none")
+    table.add_row("rows", ", ".join(f"{name} {count:,}" for name, count in data["rows"].items()))
+    table.add_row("excluded", ", ".join(f"{name} {count:,}" for name, count in data["excluded"].items()))
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in data["by_reason"].items())
+    table.add_row("quarantined", f"{data['quarantined']:,}" + (f" ({reasons})" if reasons else ""))
+    return table
+
+
+def _ran(found: Facts) -> Table:
+    table = Table("period", "step", "status", "seconds", title="Ran", title_justify="left")
+    for step in found["steps"]:
+        seconds = "" if step["seconds"] is None else f"{step['seconds']:.1f}"
+        table.add_row(step["period"], step["name"], step["status"], seconds)
+    for phase, seconds in found["seconds"].items():
+        table.add_row("", phase, "", f"{seconds:.1f}", style="dim")
+    return table
+
+
+def _good(found: Facts) -> Table:
+    versions = found["versions"]
+    headings = [f"version {v['arn'].rsplit('/', 1)[1]}, tested on {v['period']}" for v in versions]
+    champion = versions[-1]["compared_with"]
+    table = Table("metric", *headings, f"champion on {versions[-1]['period']}", title="Versions", title_justify="left")
+    for metric in METRICS:
+        beside = champion.get(metric)
+        table.add_row(
+            metric, *(f"{v['metrics'][metric]:.4f}" for v in versions), "" if beside is None else f"{beside:.4f}"
+        )
+    table.add_row("stage", *(f"{v['stage']}/{v['status']}" for v in versions), "")
+    table.add_row("approval", *(v["approval"] for v in versions), "")
+    table.caption = "\n".join(v["arn"] for v in versions)
+    return table
+
+
+def _shown(found: Facts) -> Table:
+    table = Table(title="What this run shows", title_justify="left", show_header=False)
+    for line in found["proved"]:
+        table.add_row("proved", line)
+    for line in found["not_proved"]:
+        table.add_row("not proved", line)
+    return table

@@ -1,0 +1,1 @@
+"""The cloud: one file is one room, one stack, one responsibility."""

@@ -1,0 +1,212 @@
+"""The image jobs run in: its repository, its build, its URI, known at synth because the tag is the content's hash."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+from aws_cdk import aws_codebuild as codebuild
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3_assets as assets
+
+from stacks.config import ROOT
+from stacks.network import RETENTION
+from stacks.permissions import accept_inline_policy, allow
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aws_cdk import aws_kms as kms
+    from constructs import Construct
+
+    from stacks.config import ImageSettings
+    from stacks.names import Names
+
+# What goes into the image, and so into its tag.
+SOURCES = ("requirements/job.txt", "pipeline_code")
+
+PULL_ACTIONS = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+PUSH_ACTIONS = (
+    *PULL_ACTIONS,
+    "ecr:CompleteLayerUpload",
+    "ecr:DescribeImages",
+    "ecr:InitiateLayerUpload",
+    "ecr:PutImage",
+    "ecr:UploadLayerPart",
+)
+
+
+class Image(cdk.Stack):
+    """Owns repository and build of the job image, or takes a ready image."""
+
+    uri: str
+    repository: ecr.IRepository | None = None
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: ImageSettings,
+        organization_id: str | None,
+        names: Names,
+        key: kms.IKey,
+        removal: cdk.RemovalPolicy,
+    ) -> None:
+        super().__init__(scope, id, description="Repository and build of the job image")
+        if config.image_uri:
+            self.uri = config.image_uri
+            return
+        tag = content_hash(config.base_image)
+        self.uri = f"{names.account}.dkr.ecr.{names.region}.amazonaws.com/{names.repository}:{tag}"
+        self.repository = self._repository(names, key, removal)
+        if organization_id:
+            self._open_to_organization(self.repository, organization_id)
+        source = self._source(tag)
+        log_group = logs.LogGroup(
+            self,
+            "BuildLogs",
+            encryption_key=key,
+            retention=RETENTION[config.build_log_retention_days],
+            removal_policy=removal,
+        )
+        role = self._build_role(source, self.repository, log_group, key)
+        self._build_after_deployment(self._project(config, source, role, log_group, key))
+
+    def grant_pull(self, role: iam.Role) -> None:
+        """Let SageMaker pull the image in this role's name; a ready image's repository is its owner's to open."""
+        allow(role, "ImageLogin", ["ecr:GetAuthorizationToken"], ["*"], because="The action knows no resources.")
+        if self.repository:
+            allow(role, "PullImage", PULL_ACTIONS, [self.repository.repository_arn])
+
+    def _repository(self, names: Names, key: kms.IKey, removal: cdk.RemovalPolicy) -> ecr.Repository:
+        repository = ecr.Repository(
+            self,
+            "Repository",
+            repository_name=names.repository,
+            image_tag_mutability=ecr.TagMutability.IMMUTABLE,
+            image_scan_on_push=True,
+            encryption_key=key,
+            removal_policy=removal,
+        )
+        repository.add_lifecycle_rule(tag_status=ecr.TagStatus.UNTAGGED, max_image_age=cdk.Duration.days(7))
+        return repository
+
+    @staticmethod
+    def _open_to_organization(repository: ecr.Repository, organization_id: str) -> None:
+        """Serving accounts pull the very image that was tested, instead of building their own."""
+        repository.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="OrganizationPulls",
+                principals=[iam.AnyPrincipal()],
+                actions=list(PULL_ACTIONS),
+                conditions={"StringEquals": {"aws:PrincipalOrgID": organization_id}},
+            )
+        )
+
+    def _source(self, tag: str) -> assets.Asset:
+        return assets.Asset(
+            self,
+            "Source",
+            path=str(ROOT),
+            exclude=[
+                "/*",
+                "!/pipeline_code",
+                "!/requirements",
+                "/requirements/*",
+                "!/requirements/job.txt",
+                "__pycache__",
+            ],
+            ignore_mode=cdk.IgnoreMode.GIT,
+            asset_hash=tag,
+            asset_hash_type=cdk.AssetHashType.CUSTOM,
+        )
+
+    def _build_role(
+        self, source: assets.Asset, repository: ecr.Repository, log_group: logs.LogGroup, key: kms.IKey
+    ) -> iam.Role:
+        role = iam.Role(self, "BuildRole", assumed_by=iam.ServicePrincipal("codebuild.amazonaws.com"))
+        accept_inline_policy(role)
+        source_arn = f"arn:aws:s3:::{source.s3_bucket_name}/{source.s3_object_key}"
+        allow(role, "Source", ["s3:GetObject", "s3:GetObjectVersion"], [source_arn])
+        allow(role, "Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [log_group.log_group_arn])
+        allow(role, "Encrypt", ["kms:Decrypt", "kms:GenerateDataKey"], [key.key_arn])
+        allow(role, "PushImage", PUSH_ACTIONS, [repository.repository_arn])
+        allow(role, "Login", ["ecr:GetAuthorizationToken"], ["*"], because="The action knows no resources.")
+        return role
+
+    def _project(
+        self,
+        config: ImageSettings,
+        source: assets.Asset,
+        role: iam.Role,
+        log_group: logs.LogGroup,
+        key: kms.IKey,
+    ) -> codebuild.Project:
+        return codebuild.Project(
+            self,
+            "Build",
+            description="Builds and pushes the job image unless its tag exists",
+            role=role.without_policy_updates(),
+            source=codebuild.Source.s3(bucket=source.bucket, path=source.s3_object_key),
+            build_spec=codebuild.BuildSpec.from_object(
+                {"version": 0.2, "phases": {"build": {"commands": ["sh pipeline_code/build_image.sh"]}}}
+            ),
+            environment=codebuild.BuildEnvironment(
+                build_image=codebuild.LinuxBuildImage.STANDARD_7_0,
+                privileged=True,  # the Docker daemon inside the build needs it
+            ),
+            environment_variables={
+                "IMAGE_URI": codebuild.BuildEnvironmentVariable(value=self.uri),
+                "BASE_IMAGE": codebuild.BuildEnvironmentVariable(value=config.base_image),
+            },
+            encryption_key=key,
+            grant_report_group_permissions=False,
+            logging=codebuild.LoggingOptions(cloud_watch=codebuild.CloudWatchLoggingOptions(log_group=log_group)),
+            timeout=cdk.Duration.minutes(30),
+        )
+
+    def _build_after_deployment(self, project: codebuild.Project) -> None:
+        """Start the build when this very stack has been deployed; the build itself sees whether its tag exists.
+
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/eventbridge.html
+        """
+        events.Rule(
+            self,
+            "Deployed",
+            description="A deployment that changes the image's content builds it",
+            event_pattern=events.EventPattern(
+                source=["aws.cloudformation"],
+                detail_type=["CloudFormation Stack Status Change"],
+                detail={
+                    "stack-id": [self.stack_id],
+                    "status-details": {"status": ["CREATE_COMPLETE", "UPDATE_COMPLETE"]},
+                },
+            ),
+            targets=[targets.CodeBuildProject(project, event_role=self._starter(project))],
+        )
+
+    def _starter(self, project: codebuild.Project) -> iam.Role:
+        role = iam.Role(self, "StarterRole", assumed_by=iam.ServicePrincipal("events.amazonaws.com"))
+        accept_inline_policy(role)
+        allow(role, "StartBuild", ["codebuild:StartBuild"], [project.project_arn])
+        return role
+
+
+def content_hash(base_image: str) -> str:
+    """The tag: a digest over everything the image is made of, in a fixed order."""
+    digest = hashlib.sha256(base_image.encode())
+    for file in source_files():
+        digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:32]
+
+
+def source_files() -> list[Path]:
+    """The files of the image, sorted; bytecode is not content."""
+    found = [path for source in SOURCES for path in [ROOT / source, *(ROOT / source).rglob("*")]]
+    return sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts)

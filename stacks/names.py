@@ -1,0 +1,100 @@
+"""Every string two rooms, or the CLI and a room, must spell alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stacks.config import Environment, Platform
+
+
+@dataclass(frozen=True)
+class Names:
+    """The physical names of one environment; all else is named by CloudFormation."""
+
+    platform: str
+    environment: str
+    account: str
+    region: str
+
+    @classmethod
+    def of(cls, platform: Platform, environment: Environment) -> Names:
+        return cls(platform.name, environment.name, environment.account, environment.region)
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.platform}-{self.environment}"
+
+    @property
+    def boundary(self) -> str:
+        return f"{self.prefix}-boundary"
+
+    @property
+    def key_alias(self) -> str:
+        return f"alias/{self.prefix}"
+
+    @property
+    def repository(self) -> str:
+        return f"{self.prefix}-job"
+
+    @property
+    def data_bucket(self) -> str:
+        return self._bucket("data")
+
+    @property
+    def runs_bucket(self) -> str:
+        """What pipeline runs leave behind: datasets, models, evaluations; and the champion of each model."""
+        return self._bucket("runs")
+
+    @property
+    def provenance_bucket(self) -> str:
+        return self._bucket("provenance")
+
+    def pipeline(self, model: str) -> str:
+        return f"{self.prefix}-{dashed(model)}"
+
+    def model_package_group(self, model: str) -> str:
+        return f"{self.prefix}-{dashed(model)}"
+
+    def job_role(self, model: str, step: str) -> str:
+        """A role's name, because the provenance bucket's policy, made earlier, must name it."""
+        return f"{self.prefix}-{dashed(model)}-{step}"
+
+    def _bucket(self, purpose: str) -> str:
+        return f"{self.prefix}-{purpose}-{self.account}-{self.region}"
+
+
+# Keys of the buckets: purpose first, so that lifecycle rules can name it.
+RUNS_PREFIX = "runs"
+TEMPORARY_PREFIX = "temporary"
+
+
+def periods_prefix(model: str) -> str:
+    """In the data bucket: one folder a month."""
+    return f"periods/{model}"
+
+
+def champion_prefix(model: str) -> str:
+    """In the runs bucket: champion.json and, if there is a champion, its model.tar.gz."""
+    return f"champion/{model}"
+
+
+def runs_prefix(model: str) -> str:
+    """In the runs bucket: one folder a pipeline execution, kept with the versions it made."""
+    return f"{RUNS_PREFIX}/{model}"
+
+
+def temporary_prefix(model: str) -> str:
+    """In the runs bucket: one folder a pipeline execution, what can be made again from the periods."""
+    return f"{TEMPORARY_PREFIX}/{model}"
+
+
+def provenance_prefix(model: str) -> str:
+    """In the provenance bucket: one folder a pipeline execution."""
+    return model
+
+
+def dashed(model: str) -> str:
+    """A model's name as SageMaker and S3 accept it."""
+    return model.replace("_", "-")

@@ -1,0 +1,81 @@
+"""Builds one environment's rooms in order; the only file that knows them all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+
+from stacks.config import models
+from stacks.data import Data
+from stacks.governance import Governance
+from stacks.image import Image
+from stacks.names import Names
+from stacks.network import Network
+from stacks.registry import Registry
+from stacks.training import Neighbours, Training
+
+if TYPE_CHECKING:
+    from constructs import Construct
+
+    from stacks.config import Environment, Platform
+
+
+class EnvironmentStage(cdk.Stage):
+    """One environment: governance, network, image, data, then registry and training for each model."""
+
+    def __init__(self, scope: Construct, *, platform: Platform, environment: Environment, commit: str) -> None:
+        names = Names.of(platform, environment)
+        super().__init__(
+            scope,
+            names.prefix,
+            env=cdk.Environment(account=environment.account, region=environment.region),
+            permissions_boundary=cdk.PermissionsBoundary.from_name(names.boundary),
+        )
+        removal = cdk.RemovalPolicy.DESTROY if environment.disposable else cdk.RemovalPolicy.RETAIN
+        self._tag(platform, environment)
+        governance = Governance(self, "Governance", config=environment.governance, names=names, removal=removal)
+        key = governance.key
+        network = Network(self, "Network", config=environment.network, key=key, removal=removal)
+        image = Image(
+            self,
+            "Image",
+            config=environment.image,
+            organization_id=platform.organization_id,
+            names=names,
+            key=key,
+            removal=removal,
+        )
+        data = Data(self, "Data", config=environment.data, names=names, key=key, removal=removal)
+        for account in environment.registry.reader_accounts:
+            data.grant_read_versions(iam.AccountPrincipal(account))
+        for model in models():
+            title = "".join(part.capitalize() for part in model.split("_"))
+            registry = Registry(
+                self,
+                f"Registry{title}",
+                model=model,
+                config=environment.registry,
+                names=names,
+                removal=removal,
+            )
+            training = Training(
+                self,
+                f"Training{title}",
+                model=model,
+                config=environment.training,
+                names=names,
+                commit=commit,
+                rooms=Neighbours(key, network, image, registry),
+            )
+            training.add_stack_dependency(data)
+        # Boundary and buckets are named, not referred to, so CloudFormation must be told what comes first.
+        for room in self.node.children:
+            if isinstance(room, cdk.Stack) and room is not governance:
+                room.add_stack_dependency(governance)
+
+    def _tag(self, platform: Platform, environment: Environment) -> None:
+        tags = {**platform.tags, "platform": platform.name, "environment": environment.name}
+        for tag, value in tags.items():
+            cdk.Tags.of(self).add(tag, value)

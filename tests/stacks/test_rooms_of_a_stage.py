@@ -1,0 +1,184 @@
+"""What every environment promises, whatever its rooms: boundary, encryption, privacy, names, order."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Assembly, synthesize
+
+from rehearsal import definition
+from stacks.config import ROOT, load
+
+POLICY_LIMIT = 6144
+"""Characters of a managed policy, white space not counted."""
+
+# Model Monitor, Clarify and Debugger are closed to new AWS customers since 2026-07-30.
+CLOSED_TYPES = {
+    "AWS::SageMaker::MonitoringSchedule",
+    "AWS::SageMaker::DataQualityJobDefinition",
+    "AWS::SageMaker::ModelQualityJobDefinition",
+    "AWS::SageMaker::ModelBiasJobDefinition",
+    "AWS::SageMaker::ModelExplainabilityJobDefinition",
+}
+
+
+def test_every_environment_has_every_room(assembly: Assembly) -> None:
+    rooms = {"Governance", "Network", "Image", "Data", "RegistryFlightDelay", "TrainingFlightDelay"}
+
+    for environment in load().environments:
+        prefix = f"slipway{environment.name}"
+        found = {s.removeprefix(prefix)[:-8] for s in assembly.templates if s.startswith(prefix)}
+        assert found == rooms
+
+
+def test_two_synths_are_byte_equal(assembly: Assembly, tmp_path: Path) -> None:
+    again = synthesize(tmp_path / "again").folder
+
+    files = sorted(f.relative_to(assembly.folder) for f in assembly.folder.rglob("*.template.json"))
+    assert files == sorted(f.relative_to(again) for f in again.rglob("*.template.json"))
+    for file in [*files, Path("manifest.json")]:
+        assert (assembly.folder / file).read_bytes() == (again / file).read_bytes(), file
+
+
+def test_synth_asks_aws_nothing(assembly: Assembly) -> None:
+    for manifest in assembly.folder.rglob("manifest.json"):
+        assert "missing" not in json.loads(manifest.read_text())
+
+
+def test_every_role_carries_its_environments_boundary(assembly: Assembly) -> None:
+    roles = assembly.resources("AWS::IAM::Role")
+
+    assert roles
+    for name, role in roles:
+        boundary = json.dumps(role["Properties"]["PermissionsBoundary"])
+        environment = next(e.name for e in load().environments if name.startswith(f"slipway{e.name}"))
+        assert f":policy/slipway-{environment}-boundary" in boundary, name
+
+
+def test_every_bucket_is_private_versioned_encrypted_and_takes_tls_only(assembly: Assembly) -> None:
+    policies = {json.dumps(p["Properties"]["Bucket"]): p for _, p in assembly.resources("AWS::S3::BucketPolicy")}
+
+    for name, bucket in assembly.resources("AWS::S3::Bucket"):
+        properties = bucket["Properties"]
+        assert all(properties["PublicAccessBlockConfiguration"].values()), name
+        assert properties["VersioningConfiguration"] == {"Status": "Enabled"}, name
+        assert properties["BucketEncryption"], name
+        reference = json.dumps({"Ref": name.split("/")[1]})
+        assert "aws:SecureTransport" in json.dumps(policies[reference]), name
+
+
+def test_data_outlives_its_stack_unless_the_environment_is_disposable(assembly: Assembly) -> None:
+    stateful = ("AWS::S3::Bucket", "AWS::KMS::Key", "AWS::ECR::Repository", "AWS::SageMaker::ModelPackageGroup")
+
+    for kind in stateful:
+        for name, resource in assembly.resources(kind):
+            expected = "Delete" if name.startswith("slipwaydev") else "Retain"
+            assert resource["DeletionPolicy"] == expected, name
+
+
+def test_jobs_reach_s3_and_nothing_else(assembly: Assembly) -> None:
+    kinds = {
+        resource["Type"] for template in assembly.templates.values() for resource in template["Resources"].values()
+    }
+
+    assert not kinds & {"AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::EIP"}
+    for _, endpoint in assembly.resources("AWS::EC2::VPCEndpoint"):
+        (statement,) = endpoint["Properties"]["PolicyDocument"]["Statement"]
+        assert "aws:ResourceAccount" in statement["Condition"]["StringEquals"]
+
+
+def test_nothing_closed_to_new_customers_is_used(assembly: Assembly) -> None:
+    kinds = {
+        resource["Type"] for template in assembly.templates.values() for resource in template["Resources"].values()
+    }
+
+    assert not kinds & CLOSED_TYPES
+
+
+def test_templates_and_policies_keep_aws_limits(assembly: Assembly) -> None:
+    for name, template in assembly.templates.items():
+        assert len(template["Resources"]) <= 500, name
+        assert len(json.dumps(template)) <= 1_000_000, name
+    for name, policy in assembly.resources("AWS::IAM::ManagedPolicy"):
+        document = json.dumps(policy["Properties"]["PolicyDocument"], separators=(",", ":"))
+        assert len("".join(document.split())) <= POLICY_LIMIT, name
+
+
+def test_stateful_logical_ids_do_not_change(assembly: Assembly) -> None:
+    """A new logical id means a new resource: the old one is deleted, or orphaned with its data."""
+    kinds = {"AWS::S3::Bucket", "AWS::KMS::Key", "AWS::ECR::Repository", "AWS::SageMaker::ModelPackageGroup"}
+    ids = {
+        name
+        for stack, template in assembly.templates.items()
+        if stack.startswith("slipwaydev")
+        for name, resource in template["Resources"].items()
+        if resource["Type"] in kinds
+    }
+
+    assert ids == {
+        "AccessLogs8B620ECA",
+        "Data666C94C7",
+        "Group",
+        "Key961B73FD",
+        "ProvenanceA62CDDB7",
+        "Repository22E53BBD",
+        "RunsE45A2291",
+    }
+
+
+def test_the_image_is_made_of_lock_and_code_only(assembly: Assembly) -> None:
+    (source,) = [f for f in assembly.folder.glob("asset.*") if (f / "pipeline_code").is_dir()]
+
+    files = {f.relative_to(source).as_posix() for f in source.rglob("*") if f.is_file()}
+
+    code = {f.relative_to(ROOT).as_posix() for f in (ROOT / "pipeline_code").rglob("*") if f.is_file()}
+    assert files == {f for f in code if "__pycache__" not in f} | {"requirements/job.txt"}
+
+
+def test_one_environment_can_be_built_alone(tmp_path: Path) -> None:
+    alone = synthesize(tmp_path / "alone", {"environment": "staging", "commit": "abc1234"})
+
+    assert all(stack.startswith("slipwaystaging") for stack in alone.templates)
+    assert "abc1234" in json.dumps(alone.templates)
+
+
+def pipeline_definition(assembly: Assembly, environment: str) -> definition.Json:
+    (pipeline,) = [
+        p for name, p in assembly.resources("AWS::SageMaker::Pipeline") if name.startswith(f"slipway{environment}")
+    ]
+    body = pipeline["Properties"]["PipelineDefinition"]["PipelineDefinitionBody"]
+    resolved = "".join(part if isinstance(part, str) else _stand_in(part) for part in body["Fn::Join"][1])
+    loaded: definition.Json = json.loads(resolved)
+    return loaded
+
+
+def _stand_in(reference: dict[str, object]) -> str:
+    return "arn:aws:iam::111111111111:role/x" if "Arn" in json.dumps(reference) else "subnet-0a1b2c3d"
+
+
+@pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
+def test_every_request_of_the_pipeline_is_valid(assembly: Assembly, environment: str) -> None:
+    assert definition.mistakes(pipeline_definition(assembly, environment)) == []
+
+
+@pytest.mark.parametrize("environment", ["dev"])
+def test_jobs_are_isolated_encrypted_and_in_the_network(assembly: Assembly, environment: str) -> None:
+    steps = definition.flatten(pipeline_definition(assembly, environment)["Steps"])
+
+    jobs = [step["Arguments"] for step in steps if step["Type"] in {"Processing", "Training"}]
+    assert len(jobs) == 4
+    for job in jobs:
+        network = job.get("NetworkConfig", job)
+        cluster = job.get("ResourceConfig") or job["ProcessingResources"]["ClusterConfig"]
+        assert network["EnableNetworkIsolation"]
+        assert network["VpcConfig"]["Subnets"]
+        assert cluster["VolumeKmsKeyId"]
+        assert "/opt/ml" not in json.dumps([job.get("AppSpecification"), job.get("AlgorithmSpecification")])
+
+
+def test_a_version_starts_pending_in_development(assembly: Assembly) -> None:
+    steps = definition.flatten(pipeline_definition(assembly, "dev")["Steps"])
+
+    (register,) = [step["Arguments"] for step in steps if step["Type"] == "RegisterModel"]
+    assert register["ModelApprovalStatus"] == "PendingManualApproval"
+    assert register["ModelLifeCycle"] == {"Stage": "Development", "StageStatus": "Passed"}

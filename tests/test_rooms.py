@@ -1,0 +1,111 @@
+"""A line knows its room by its import: who may import what, indented imports included; and how big things may get."""
+
+import ast
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stacks.config import ROOT
+
+ROOMS = ("stacks", "pipeline_code", "operations", "rehearsal")
+SOURCES = sorted(
+    file
+    for place in (*ROOMS, "app.py", "cli.py")
+    for file in ([ROOT / place] if place.endswith(".py") else (ROOT / place).rglob("*.py"))
+)
+
+# The package on the left may be imported only from the places on the right.
+DOORS = {
+    "aws_cdk": ("app.py", "stacks/"),
+    "constructs": ("stacks/",),
+    "polars": ("pipeline_code/", "rehearsal/sample.py"),
+    "narwhals": ("pipeline_code/",),
+    "xgboost": ("pipeline_code/",),
+    "matplotlib": ("pipeline_code/",),
+    "numpy": ("pipeline_code/",),
+    "moto": ("rehearsal/",),
+    "werkzeug": ("rehearsal/",),
+    "boto3": ("operations/", "rehearsal/", "cli.py"),
+    "botocore": ("operations/", "rehearsal/"),
+    "subprocess": ("rehearsal/", "cli.py"),
+    "rich": ("rehearsal/", "cli.py"),
+    "typer": ("cli.py",),
+    "pandas": (),
+    "sklearn": (),
+    "sagemaker": (),
+    # Our own rooms: imports go one way.
+    "app": (),
+    "cli": (),
+    "stacks": ("app.py", "cli.py", "stacks/"),
+    "pipeline_code": ("stacks/", "pipeline_code/"),
+    "operations": ("cli.py", "operations/", "rehearsal/story.py"),
+    "rehearsal": ("cli.py", "rehearsal/"),
+}
+OFFLINE = ("stacks/config.py", "stacks/names.py")
+FUNCTION_LINES, FILE_LINES, MEDIAN_LINES = 50, 300, 10
+
+
+def name(file: Path) -> str:
+    return file.relative_to(ROOT).as_posix()
+
+
+def imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=name)
+def test_imports_go_through_their_doors(file: Path) -> None:
+    closed = [
+        module for module in imports(file) if not name(file).startswith(DOORS.get(module.split(".")[0], name(file)))
+    ]
+
+    assert closed == []
+
+
+@pytest.mark.parametrize("file", [ROOT / f for f in OFFLINE], ids=name)
+def test_the_cli_reads_configuration_without_cdk(file: Path) -> None:
+    assert not [module for module in imports(file) if module.split(".")[0] in {"aws_cdk", "constructs"}]
+
+
+def test_the_cli_enters_stacks_by_two_doors_only() -> None:
+    entered = {module for module in imports(ROOT / "cli.py") if module.startswith("stacks")}
+
+    assert entered <= {"stacks.config", "stacks.names"}
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=name)
+def test_the_process_environment_is_read_at_the_border_only(file: Path) -> None:
+    border = ("pipeline_code/contract.py", "pipeline_code/__main__.py", "rehearsal/", "cli.py", "stacks/__init__.py")
+
+    reads = [n for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Attribute) and n.attr == "environ"]
+
+    assert name(file).startswith(border) or not reads
+
+
+def functions() -> list[tuple[str, int]]:
+    return [
+        (f"{name(file)}:{node.name}", (node.end_lineno or 0) - node.lineno + 1)
+        for file in SOURCES
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef)
+    ]
+
+
+def test_functions_and_files_stay_small() -> None:
+    sizes = functions()
+
+    assert [(f, n) for f, n in sizes if n > FUNCTION_LINES] == []
+    assert [(name(f), n) for f in SOURCES if (n := len(f.read_text().splitlines())) > FILE_LINES] == []
+    assert statistics.median(n for _, n in sizes) <= MEDIAN_LINES
+
+
+def test_nothing_is_called_by_a_name_that_says_nothing() -> None:
+    banned = {"utils", "helpers", "common", "manager", "base"}
+
+    assert [name(f) for f in SOURCES if f.stem in banned] == []
