@@ -7,13 +7,16 @@ import subprocess
 import sys
 import uuid
 from pathlib import Path  # noqa: TC003 typer reads annotations at run time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from stacks.config import ROOT, ConfigError, Environment, load, models
+from stacks.config import ROOT, ConfigError, load, models
 from stacks.names import Names, champion_prefix, periods_prefix
+
+if TYPE_CHECKING:
+    from stacks.settings import Environment
 
 EnvironmentName = Annotated[str, typer.Option("--env", help="Which file of environments/, without .toml.")]
 ModelName = Annotated[str, typer.Option("--model", help="Which folder of pipeline_code/models.")]

@@ -80,19 +80,22 @@ class Feature:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """A change of one feature on all test rows and which way the mean score must move, by at least `least`."""
+    """A change of one feature on all test rows, and what the mean score must do.
+
+    It must go up or down by at least `bound`, or be still: move by no more than `bound` either way.
+    """
 
     name: str
     feature: str
     change: Literal["add", "set"]
     value: float
-    direction: Literal["up", "down"]
-    least: float = 0.0
+    direction: Literal["up", "down", "still"]
+    bound: float
 
 
 @dataclass(frozen=True)
 class Gates:
-    """What a version must reach; see gates.py for the rule."""
+    """What a version must reach; gates.py holds the rule. Slices with fewer rows than `slice_rows` are not gated."""
 
     auc_floor: float
     auc_margin: float

@@ -6,15 +6,13 @@ The format: https://aws-sagemaker-mlops.github.io/sagemaker-model-building-pipel
 from __future__ import annotations
 
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
-from pipeline_code.contract import EXTERNAL, PROVENANCE, TEMPORARY, ContractError, JobEnvironment, Step
+from pipeline_code.contract import PROVENANCE, TEMPORARY, JobEnvironment, Step
+from pipeline_code.graph import Graph, Json, join, output, title
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-Json = dict[str, Any]
 
 EXECUTION_ID: Json = {"Get": "Execution.PipelineExecutionId"}
 PERIOD: Json = {"Get": "Parameters.Period"}
@@ -87,59 +85,6 @@ def render(model: str, hyperparameters: Mapping[str, str], steps: Sequence[Step]
             },
         ],
     }
-
-
-def join(on: str, *values: Any) -> Json:
-    return {"Std:Join": {"On": on, "Values": list(values)}}
-
-
-class Graph:
-    """Who writes what, and the order that follows."""
-
-    def __init__(self, steps: Sequence[Step]) -> None:
-        self._writers: dict[str, Step] = {}
-        mistakes: list[str] = []
-        for step in steps:
-            for artifact in step.writes:
-                if artifact in self._writers or artifact in EXTERNAL:
-                    mistakes.append(
-                        f"step {step.name}: {artifact!r} is written already; give the artifact another name"
-                    )
-                self._writers[artifact] = step
-        for step in steps:
-            unknown = [a for a in step.reads if a not in self._writers and a not in EXTERNAL]
-            if unknown:
-                known = sorted({*self._writers, *EXTERNAL})
-                mistakes.append(f"step {step.name}: reads {unknown}, which nothing writes; artifacts are {known}")
-        if mistakes:
-            raise ContractError("\n".join(mistakes))
-        self.ordered = self._order(steps)
-
-    def _order(self, steps: Sequence[Step]) -> list[Step]:
-        by_name = {step.name: step for step in steps}
-        needs = {s.name: sorted(self._writers[a].name for a in s.reads if a in self._writers) for s in steps}
-        try:
-            return [by_name[name] for name in TopologicalSorter(dict(sorted(needs.items()))).static_order()]
-        except CycleError as error:
-            raise ContractError(f"steps wait for each other: {' -> '.join(error.args[1])}") from None
-
-    def writer(self, artifact: str) -> Step | None:
-        return self._writers.get(artifact)
-
-    def value(self, artifact: str, path: str) -> Json:
-        """One value of a step's property file, read when the pipeline runs."""
-        writer = self._writers[artifact]
-        return {
-            "Std:JsonGet": {
-                "PropertyFile": {"Get": f"Steps.{title(writer)}.PropertyFiles.{artifact}"},
-                "Path": path,
-            }
-        }
-
-
-def title(step: Step) -> str:
-    """A step's name in SageMaker Studio."""
-    return step.name.capitalize()
 
 
 @dataclass(frozen=True)
@@ -265,7 +210,7 @@ class _Job:
     def _source(self, artifact: str) -> Any:
         """Where an artifact comes from; naming the writer's output makes SageMaker wait for it."""
         writer = self.graph.writer(artifact)
-        return self.around.inputs[artifact] if writer is None else _output(writer, artifact)
+        return self.around.inputs[artifact] if writer is None else output(writer, artifact)
 
     def _uri(self, artifact: str) -> Json:
         """Where this step's artifact goes: a folder of its own for every execution."""
@@ -275,15 +220,9 @@ class _Job:
         return join("/", prefix, EXECUTION_ID, artifact)
 
 
-def _output(writer: Step, artifact: str) -> Json:
-    if writer.kind == "Training":
-        return {"Get": f"Steps.{title(writer)}.ModelArtifacts.S3ModelArtifacts"}
-    return {"Get": f"Steps.{title(writer)}.ProcessingOutputConfig.Outputs['{artifact}'].S3Output.S3Uri"}
-
-
 def _register(graph: Graph, model: str, around: Surroundings) -> Json:
     """CreateModelPackage with what the run proved: metrics, where it came from, where its record lies."""
-    evaluation = _output_uri(graph, "evaluation")
+    evaluation = graph.uri("evaluation")
     return {
         "Name": "Register",
         "Type": "RegisterModel",
@@ -293,7 +232,7 @@ def _register(graph: Graph, model: str, around: Surroundings) -> Json:
             "ModelApprovalStatus": "PendingManualApproval",
             "ModelLifeCycle": {"Stage": "Development", "StageStatus": "Passed"},
             "InferenceSpecification": {
-                "Containers": [{"Image": around.image_uri, "ModelDataUrl": _output_uri(graph, "model")}],
+                "Containers": [{"Image": around.image_uri, "ModelDataUrl": graph.uri("model")}],
                 "SupportedContentTypes": CONTENT_TYPES,
                 "SupportedResponseMIMETypes": CONTENT_TYPES,
             },
@@ -311,8 +250,8 @@ def _register(graph: Graph, model: str, around: Surroundings) -> Json:
                 "commit": around.commit,
                 "image_uri": around.image_uri,
                 "execution": {"Get": "Execution.PipelineExecutionArn"},
-                "report": join("/", _output_uri(graph, "report"), "report.html"),
-                "provenance": join("/", _output_uri(graph, PROVENANCE), "provenance.json"),
+                "report": join("/", graph.uri("report"), "report.html"),
+                "provenance": join("/", graph.uri(PROVENANCE), "provenance.json"),
                 **_registered(graph),
             },
         },
@@ -327,10 +266,3 @@ def _registered(graph: Graph) -> Json:
         if step.property_file
         for name in step.registers
     }
-
-
-def _output_uri(graph: Graph, artifact: str) -> Json:
-    writer = graph.writer(artifact)
-    if writer is None:
-        raise ContractError(f"no step writes {artifact!r}, which every version needs; declare it in a step's writes")
-    return _output(writer, artifact)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
     from constructs import Construct
 
-    from stacks.config import DataSettings
     from stacks.names import Names
+    from stacks.settings import DataSettings
 
 NOT_REPLICATED = "NIST.800.53.R5::NIST.800.53.R5-S3BucketReplicationEnabled"
 

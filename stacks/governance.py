@@ -13,8 +13,8 @@ from stacks.permissions import acknowledge, wildcard_finding
 if TYPE_CHECKING:
     from constructs import Construct
 
-    from stacks.config import GovernanceSettings
     from stacks.names import Names
+    from stacks.settings import GovernanceSettings
 
 # What roles of the platform may do at most. A boundary grants nothing by itself: each role's own policy does,
 # for the resources it names, so a service's wildcard here opens no door.

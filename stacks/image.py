@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
     from constructs import Construct
 
-    from stacks.config import ImageSettings
     from stacks.names import Names
+    from stacks.settings import ImageSettings
 
 # What goes into the image, and so into its tag.
 SOURCES = ("requirements/job.txt", "pipeline_code")

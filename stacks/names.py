@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stacks.config import Environment, Platform
+    from stacks.settings import Environment, Platform
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
     from constructs import Construct
 
-    from stacks.config import NetworkSettings
+    from stacks.settings import NetworkSettings
 
 # The spans of config.py in CloudWatch Logs' own words.
 RETENTION = {

@@ -11,8 +11,8 @@ from aws_cdk import aws_sagemaker as sagemaker
 if TYPE_CHECKING:
     from constructs import Construct
 
-    from stacks.config import RegistrySettings
     from stacks.names import Names
+    from stacks.settings import RegistrySettings
 
 
 class Registry(cdk.Stack):

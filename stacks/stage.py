@@ -19,7 +19,7 @@ from stacks.training import Neighbours, Training
 if TYPE_CHECKING:
     from constructs import Construct
 
-    from stacks.config import Environment, Platform
+    from stacks.settings import Environment, Platform
 
 
 class EnvironmentStage(cdk.Stage):

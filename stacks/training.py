@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from pipeline_code.contract import Step
-    from stacks.config import TrainingSettings
     from stacks.image import Image
     from stacks.names import Names
     from stacks.network import Network
     from stacks.registry import Registry
+    from stacks.settings import TrainingSettings
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pipeline_code.contract import ContractError, Run, Step
 def steps() -> tuple[Step, ...]:
     """All declared steps, by name; raises ContractError naming every file that is not a step."""
     found, problems = [], []
-    for name in _files():
+    for name in names():
         try:
             found.append(load(name)[0])
         except ContractError as error:
@@ -23,8 +23,8 @@ def steps() -> tuple[Step, ...]:
 
 def load(name: str) -> tuple[Step, Run]:
     """One step and its `main`."""
-    if name not in _files():
-        raise ContractError(f"no step {name!r}; steps are {', '.join(_files())} (one file each in steps/)")
+    if name not in names():
+        raise ContractError(f"no step {name!r}; steps are {', '.join(names())} (one file each in steps/)")
     module = import_module(f"{__name__}.{name}")
     step, main = getattr(module, "STEP", None), getattr(module, "main", None)
     problems = []
@@ -38,5 +38,8 @@ def load(name: str) -> tuple[Step, Run]:
         raise ContractError("\n".join(problems))
     assert isinstance(step, Step)  # noqa: S101  # checked above; tells the type checker
     return step, main
-def _files() -> list[str]:
+
+
+def names() -> list[str]:
+    """The steps there are, by file name."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline_code import hyperparameters
 from pipeline_code.contract import Job, Step
-from pipeline_code.model import LABEL
+from pipeline_code.model import DAY, LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +71,7 @@ def run(
         "hyperparameters": dict(parameters),
         "seed": parameters["seed"],
         "rows": both.height,
+        "trained_to": str(both[DAY].max()),
     }
     return Predictor(final, encoding, training)
 

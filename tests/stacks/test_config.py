@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from stacks.config import ConfigError, Environment, TrainingSettings, load
+from stacks.config import ConfigError, load
+from stacks.settings import Environment, TrainingSettings
 
 
 def mistakes_of(folder: Path) -> list[str]:

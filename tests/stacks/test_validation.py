@@ -45,7 +45,7 @@ def test_validation_is_really_on(tmp_path: Path) -> None:
     cdk.Validations.of(app).add_plugins(cdk.CloudFormationValidatePlugin())
     s3.CfnBucket(cdk.Stack(app, "Wrong"), "Bucket").add_property_override("Nonsense", value=True)
 
-    with pytest.raises(RuntimeError, match="Validation failed"):
+    with pytest.raises(RuntimeError, match="ValidationFailed"):
         app.synth()
 
 
