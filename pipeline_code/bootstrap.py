@@ -24,7 +24,7 @@ BOUNDS = (2.5, 50, 97.5)
 
 @dataclass(frozen=True)
 class Interval:
-    """Median and 95 % bounds over the draws."""
+    """Median and 95% bounds over the draws."""
 
     lower: float
     median: float
@@ -54,9 +54,9 @@ class DayDraws:
 
     def auc(self, labels: Labels, scores: Scores, rows: npt.NDArray[np.bool_] | None = None) -> Scores:
         """AUC of every draw, of all rows or those of a mask; NaN where a draw holds one class only."""
-        blocks, labels, scores = (a if rows is None else a[rows] for a in (self._blocks, labels, scores))
-        positive = labels == 1
-        wins = self._wins(blocks, positive, scores)
+        chosen = slice(None) if rows is None else rows
+        blocks, positive = self._blocks[chosen], labels[chosen] == 1
+        wins = self._wins(blocks, positive, scores[chosen])
         pairs = np.outer(self._per_day(blocks[positive]), self._per_day(blocks[~positive]))
         with np.errstate(invalid="ignore"):
             return self._over_pairs(wins) / self._over_pairs(pairs)

@@ -35,7 +35,9 @@ def load(folder: Path) -> Champion | None:
             return None
         sha256 = str(record["sha256"])
     except FileNotFoundError:
-        raise ContractError(f'no {RECORD}; put {{"version": "{NO_CHAMPION}"}} there if the model has no champion') from None
+        raise ContractError(
+            f'no {RECORD}; put {{"version": "{NO_CHAMPION}"}} there if the model has no champion'
+        ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise ContractError(f'{RECORD}: {error!r}; it must hold "version" and, unless that is none, "sha256"') from None
     return Champion(version, sha256, load_archive(folder / ARCHIVE, sha256))

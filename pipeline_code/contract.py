@@ -148,7 +148,10 @@ class Job:
         return loaded
 
     def explain(self, message: str) -> None:
-        """Leave the reason where SageMaker looks for it: FailureReason of a training job, ExitMessage of a processing job."""
+        """Leave the reason where SageMaker looks for it.
+
+        It becomes the FailureReason of a training job, the ExitMessage of a processing job.
+        """
         output = self.root / "output"
         output.mkdir(parents=True, exist_ok=True)
         name, limit = ("failure", 1024) if self.step.kind == "Training" else ("message", 1000)

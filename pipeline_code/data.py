@@ -22,7 +22,7 @@ TYPES = {
     "integer": (pl.Int64(), "not a whole number"),
     "number": (pl.Float64(), "not a number"),
     "string": (pl.String(), "not text"),
-    "timestamp": (pl.Datetime("us"), f"not a UTC time such as 2013-04-01T09:00:00Z"),
+    "timestamp": (pl.Datetime("us"), "not a UTC time such as 2013-04-01T09:00:00Z"),
 }
 SHOWN_REASONS = 5
 
@@ -76,7 +76,9 @@ def _read(source: Source, files: Sequence[SourceFile], problems: list[str]) -> p
             problems.append(f"{file.name}: no rows; upload the whole file")
         frames.append(
             frame.with_columns(
-                pl.lit(file.name).alias(FILE), pl.int_range(1, pl.len() + 1).alias(ROW), pl.lit(file.period).alias(PERIOD)
+                pl.lit(file.name).alias(FILE),
+                pl.int_range(1, pl.len() + 1).alias(ROW),
+                pl.lit(file.period).alias(PERIOD),
             )
         )
     return pl.concat(frames, how="diagonal") if len(problems) == before and frames else None
@@ -92,7 +94,11 @@ def _as_text(frame: pl.DataFrame) -> pl.DataFrame:
     for name, dtype in frame.schema.items():
         column, text = pl.col(name), pl.col(name).cast(pl.String, strict=False)
         if dtype.is_float():
-            text = pl.when(column == column.floor()).then(column.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(text)
+            text = (
+                pl.when(column == column.floor())
+                .then(column.cast(pl.Int64, strict=False).cast(pl.String))
+                .otherwise(text)
+            )
             text = pl.when(column.is_not_nan()).then(text)
         elif isinstance(dtype, pl.Datetime):
             utc = column.dt.convert_time_zone("UTC") if dtype.time_zone else column
@@ -108,7 +114,9 @@ def _check(source: Source, raw: pl.DataFrame, others: Mapping[str, pl.DataFrame]
     rules = dict(_rules(source, texts, typed, others))
     broken = pl.DataFrame(rules)
     bad = broken.select(pl.any_horizontal(pl.all())).to_series()
-    reasons = {reason: count for reason, count in zip(rules, broken.select(pl.all().sum()).row(0), strict=True) if count}
+    reasons = {
+        reason: count for reason, count in zip(rules, broken.select(pl.all().sum()).row(0), strict=True) if count
+    }
     return Checked(
         good=typed.filter(~bad).select(names),
         bad=_with_reasons(raw.filter(bad), broken.filter(bad)),
@@ -167,17 +175,18 @@ def _wrong_date(date_columns: tuple[str, str, str], typed: pl.DataFrame) -> pl.S
 
 def _dangling(reference: Reference, typed: pl.DataFrame, others: Mapping[str, pl.DataFrame]) -> pl.Series:
     if reference.source not in others:  # it could not be read, which is reported already
-        return pl.repeat(False, typed.height, eager=True, dtype=pl.Boolean)  # noqa: FBT003
+        return pl.repeat(False, typed.height, eager=True, dtype=pl.Boolean)
     value = typed[reference.column]
     return value.is_not_null() & ~value.is_in(others[reference.source][reference.key].implode())
 
 
-def _unmatched(
-    source: Source, good: pl.DataFrame, others: Mapping[str, pl.DataFrame]
-) -> Iterator[tuple[str, int]]:
+def _unmatched(source: Source, good: pl.DataFrame, others: Mapping[str, pl.DataFrame]) -> Iterator[tuple[str, int]]:
     for reference in source.references:
         if reference.optional:
-            yield f"{source.name}.{reference.column}: not in {reference.source}", int(_dangling(reference, good, others).sum())
+            yield (
+                f"{source.name}.{reference.column}: not in {reference.source}",
+                int(_dangling(reference, good, others).sum()),
+            )
 
 
 def _with_reasons(rows: pl.DataFrame, broken: pl.DataFrame) -> pl.DataFrame:
@@ -199,15 +208,19 @@ def _too_many(source: Source, checked: Checked) -> list[str]:
     for period, rows in total.items():
         bad = checked.bad.filter(pl.col("file").str.starts_with(f"{period}/"))
         if bad.height > source.max_quarantined * rows:
-            problems.append(
-                f"{period} {source.name}: {bad.height:,} of {rows:,} rows are bad, at most {source.max_quarantined:.0%} may be: {_top(bad)}"
-            )
+            share = f"{bad.height:,} of {rows:,} rows are bad, at most {source.max_quarantined:.0%} may be"
+            problems.append(f"{period} {source.name}: {share}: {_top(bad)}")
     return problems
 
 
 def _top(bad: pl.DataFrame) -> str:
     single = bad.with_columns(pl.col(REASON).str.split("; ")).explode(REASON)
-    counts = single.group_by(REASON).agg(pl.len(), pl.first("file", "row")).sort("len", REASON, descending=[True, False])
-    shown = [f"{reason} ({n:,}, first in {file} row {row})" for reason, n, file, row in counts.head(SHOWN_REASONS).iter_rows()]
+    counts = (
+        single.group_by(REASON).agg(pl.len(), pl.first("file", "row")).sort("len", REASON, descending=[True, False])
+    )
+    shown = [
+        f"{reason} ({n:,}, first in {file} row {row})"
+        for reason, n, file, row in counts.head(SHOWN_REASONS).iter_rows()
+    ]
     more = counts.height - len(shown)
     return "; ".join([*shown, f"{more} more reasons"] if more > 0 else shown)

@@ -4,7 +4,7 @@ A version passes when all of these hold:
 
 1. Its AUC reaches the model's floor.
 2. Its log loss is below that of a constant answer, the base rate of training.
-3. Against the champion, on the same rows and the same draws of days, for AUC and for log loss: the 95 % interval of
+3. Against the champion, on the same rows and the same draws of days, for AUC and for log loss: the 95% interval of
    the difference does not lie wholly on the worse side (it is not shown to be worse), and its worse bound stays within
    the model's margin (it is shown not to be worse by more than that). An improvement need not be proven: a version
    that has seen more seasons is worth having when it is as good. Being uncertain is no excuse: wide intervals fail.
@@ -39,12 +39,15 @@ class Slice:
     mean_score: float
     auc: float | None
     interval: Interval | None
-    gated: bool
+    gated: bool = False
 
 
 @dataclass(frozen=True)
 class Rivalry:
-    """The comparison with the champion; `seen_to` is the last day it learned from, `from_day` the first it is tested on."""
+    """The comparison with the champion.
+
+    `seen_to` is the last day the champion learned from, `from_day` the first day it is tested on.
+    """
 
     difference: Difference
     seen_to: str
@@ -134,9 +137,10 @@ def _not_worse(name: str, words: str, gain: tuple[float, float], margin: float) 
 
 def _behaves(observed: Observed) -> Check:
     behaviour = observed.behaviour
-    change = f"{behaviour.feature} {'+' if behaviour.change == 'add' else '= '}{behaviour.value:g}"
-    text = f"{behaviour.name}: {change} moves the mean score by {observed.moved:+.4f}, expected {observed.expected}"
-    return Check(f"behaviour {behaviour.name}", observed.passed, observed.moved, behaviour.bound, text)
+    moved = f"{behaviour.changed} moves the mean score by {observed.moved:+.4f}, expected {observed.expected}"
+    return Check(
+        f"behaviour {behaviour.name}", observed.passed, observed.moved, behaviour.bound, f"{behaviour.name}: {moved}"
+    )
 
 
 def _slice_floors(gates: Gates, slices: Sequence[Slice]) -> Iterator[Check]:

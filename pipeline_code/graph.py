@@ -64,9 +64,7 @@ class Graph:
         """Where an artifact of this execution lies; an error if no step writes it."""
         writer = self.writer(artifact)
         if writer is None:
-            raise ContractError(
-                f"no step writes {artifact!r}, which every version needs; let a step write it"
-            )
+            raise ContractError(f"no step writes {artifact!r}, which every version needs; let a step write it")
         return output(writer, artifact)
 
 

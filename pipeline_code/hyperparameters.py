@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Range:
     """The values one hyperparameter may take, bounds included."""
 
-    type: type[int] | type[float]
+    type: type[int | float]
     minimum: float
     maximum: float
 
@@ -51,7 +51,8 @@ RANGES = {**BOOSTER, **ROUNDS}
 def problems(given: Mapping[str, str]) -> list[str]:
     """Everything wrong with hyperparameters as SageMaker passes them, all values strings; empty if they are fine."""
     found = [
-        f"hyperparameter {name!r} is unknown; known are {', '.join(RANGES)}" for name in sorted(set(given) - set(RANGES))
+        f"hyperparameter {name!r} is unknown; known are {', '.join(RANGES)}"
+        for name in sorted(set(given) - set(RANGES))
     ]
     found += [f"hyperparameter {name!r} is missing; give {RANGES[name]}" for name in RANGES if name not in given]
     for name, allowed in RANGES.items():

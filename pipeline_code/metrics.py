@@ -112,6 +112,6 @@ def calibration_error(bins: list[CalibrationBin]) -> float:
 def _counts_above(labels: Labels, scores: Scores) -> tuple[Scores, Scores]:
     """Positives and negatives at or above each distinct score, highest score first."""
     order = np.argsort(-scores, kind="stable")
-    last_of_equals = np.append(np.diff(scores[order]) != 0, True)  # noqa: FBT003
+    last_of_equals = np.append(np.diff(scores[order]) != 0, True)
     true = np.cumsum(labels[order])[last_of_equals].astype(np.float64)
     return true, np.flatnonzero(last_of_equals) + 1.0 - true

@@ -92,6 +92,11 @@ class Behaviour:
     direction: Literal["up", "down", "still"]
     bound: float
 
+    @property
+    def changed(self) -> str:
+        """The change in words."""
+        return f"{self.feature} {'+' if self.change == 'add' else '='} {self.value:g}"
+
 
 @dataclass(frozen=True)
 class Gates:
@@ -108,8 +113,8 @@ class Gates:
 class Model:
     """One use case. `key` identifies and orders prepared rows; `slices` are columns to report groups by.
 
-    `validation_days` at the end of the training months decide when boosting stops. `limits` are sentences for the
-    report: what its figures do not say.
+    `validation_days` at the end of the training months decide when boosting stops. `outcomes` are the words for labels
+    0 and 1; `limits` are sentences for the report: what its figures do not say.
     """
 
     name: str
@@ -123,6 +128,7 @@ class Model:
     gates: Gates
     behaviours: tuple[Behaviour, ...]
     validation_days: int
+    outcomes: tuple[str, str] = ("no", "yes")
     limits: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

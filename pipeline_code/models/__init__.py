@@ -6,9 +6,12 @@ import ast
 import pkgutil
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline_code.contract import ContractError
-from pipeline_code.model import Make, Model
+
+if TYPE_CHECKING:
+    from pipeline_code.model import Make, Model
 
 PARTS = {
     "__init__.py": ("MODEL", "MODEL = Model(name=..., ...) says what the model is, reads and must prove"),
@@ -32,7 +35,9 @@ def load_model(name: str) -> Model:
         raise ContractError("\n".join(problems))
     model: Model = import_module(f"{__name__}.{name}").MODEL
     if model.name != name:
-        raise ContractError(f"models/{name}/__init__.py: MODEL is named {model.name!r}; name it {name!r}, as the folder")
+        raise ContractError(
+            f"models/{name}/__init__.py: MODEL is named {model.name!r}; name it {name!r}, as the folder"
+        )
     return model
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from importlib import import_module
+from typing import Any
 
 from pipeline_code.contract import ContractError, Run, Step
 
@@ -26,7 +27,8 @@ def load(name: str) -> tuple[Step, Run]:
     if name not in names():
         raise ContractError(f"no step {name!r}; steps are {', '.join(names())} (one file each in steps/)")
     module = import_module(f"{__name__}.{name}")
-    step, main = getattr(module, "STEP", None), getattr(module, "main", None)
+    step: Any = getattr(module, "STEP", None)
+    main: Any = getattr(module, "main", None)
     problems = []
     if not isinstance(step, Step):
         problems.append(f"steps/{name}.py: no STEP; declare STEP = Step(name={name!r}, ...)")
@@ -36,7 +38,6 @@ def load(name: str) -> tuple[Step, Run]:
         problems.append(f"steps/{name}.py: no main; define main(job: Job) -> None")
     if problems:
         raise ContractError("\n".join(problems))
-    assert isinstance(step, Step)  # noqa: S101  # checked above; tells the type checker
     return step, main
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
 
 from pipeline_code.contract import CHAMPION, NO_CHAMPION, Job, Step
 from pipeline_code.model import DAY, LABEL
@@ -14,6 +14,8 @@ from pipeline_code.model import DAY, LABEL
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    import numpy.typing as npt
     import polars as pl
 
     from pipeline_code.behaviours import Observed
@@ -90,71 +92,93 @@ def main(job: Job) -> None:
     (job.write("report") / "report.html").write_text(page, encoding="utf-8")
 
 
-def run(model: Model, test: pl.DataFrame, base_rate: float, challenger: Predictor, rival: Champion | None) -> Evaluation:
+def run(
+    model: Model, test: pl.DataFrame, base_rate: float, challenger: Predictor, champion: Champion | None
+) -> Evaluation:
     """Measure on the test rows; `base_rate` is that of the training rows."""
     from pipeline_code import behaviours, gates, metrics
-    from pipeline_code.bootstrap import DayDraws
 
-    columns = {name: test[name].to_numpy() for name in test.columns if name not in (DAY, LABEL)}
-    labels = test[LABEL].to_numpy()
-    scores = challenger.predict(columns)
-    draws = DayDraws((test[DAY].rank("dense") - 1).to_numpy())
-    measured = metrics.measure(labels, scores, base_rate)
-    compared = _compare(rival, columns, labels, scores, draws, base_rate) if rival else None
-    observed = behaviours.observe(model.behaviours, challenger, columns, scores)
-    slices = _slices(model, test, scores, draws)
-    rivalry = gates.Rivalry(compared.difference, compared.seen_to, str(test[DAY].min())) if compared else None
+    asked = _Test.of(test, base_rate)
+    scores = challenger.predict(asked.columns)
+    measured = metrics.measure(asked.labels, scores, base_rate)
+    rival = _compare(asked, scores, champion) if champion else None
+    observed = behaviours.observe(model.behaviours, challenger, asked.columns, scores)
+    slices = _slices(model, asked, scores)
+    rivalry = gates.Rivalry(rival.difference, rival.seen_to, asked.from_day) if rival else None
     return Evaluation(
-        labels=labels,
+        labels=asked.labels,
         scores=scores,
         metrics=measured,
-        rival=compared,
+        rival=rival,
         slices=slices,
         behaviours=tuple(observed),
-        calibration=tuple(metrics.calibration(labels, scores)),
+        calibration=tuple(metrics.calibration(asked.labels, scores)),
         gains=challenger.gains(),
         verdict=gates.judge(model.gates, measured, rivalry, observed, slices),
     )
 
 
-def _compare(
-    champion: Champion, columns: Mapping[str, Any], labels: Labels, scores: Scores, draws: DayDraws, base_rate: float
-) -> Rival:
+@dataclass(frozen=True)
+class _Test:
+    """The rows both models answer for; every interval comes from the same draws of their days."""
+
+    columns: Mapping[str, Any]
+    labels: Labels
+    base_rate: float
+    draws: DayDraws
+    from_day: str
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame, base_rate: float) -> Self:
+        from pipeline_code.bootstrap import DayDraws
+
+        return cls(
+            columns={name: rows[name].to_numpy() for name in rows.columns if name not in {DAY, LABEL}},
+            labels=rows[LABEL].to_numpy(),
+            base_rate=base_rate,
+            draws=DayDraws((rows[DAY].rank("dense") - 1).to_numpy()),
+            from_day=str(rows[DAY].min()),
+        )
+
+
+def _compare(test: _Test, scores: Scores, champion: Champion) -> Rival:
     from pipeline_code import bootstrap, metrics
 
-    theirs = champion.predictor.predict(columns)
+    theirs = champion.predictor.predict(test.columns)
     return Rival(
         version=champion.version,
         sha256=champion.sha256,
         seen_to=str(champion.predictor.training["trained_to"]),
         scores=theirs,
-        metrics=metrics.measure(labels, theirs, base_rate),
-        difference=bootstrap.difference(draws, labels, scores, theirs),
+        metrics=metrics.measure(test.labels, theirs, test.base_rate),
+        difference=bootstrap.difference(test.draws, test.labels, scores, theirs),
     )
 
 
-def _slices(model: Model, test: pl.DataFrame, scores: Scores, draws: DayDraws) -> tuple[Slice, ...]:
-    """Groups of each declared column, largest first; small ones are reported, not gated."""
+def _slices(model: Model, test: _Test, scores: Scores) -> tuple[Slice, ...]:
+    """Groups of each declared column, largest first."""
+    found: list[Slice] = []
+    for column in model.slices:
+        values = test.columns[column]
+        groups = [_slice(column, value, values == value, test, scores) for value in sorted(set(values) - {None})]
+        found += sorted(groups, key=lambda group: (-group.rows, group.value))
+    return tuple(replace(group, gated=group.rows >= model.gates.slice_rows) for group in found)
+
+
+def _slice(column: str, value: str, rows: npt.NDArray[np.bool_], test: _Test, scores: Scores) -> Slice:
     from pipeline_code import bootstrap, gates, metrics
 
-    labels = test[LABEL].to_numpy()
-    found = []
-    for column in model.slices:
-        for value in test[column].drop_nulls().unique().sort().to_list():
-            rows = (test[column] == value).fill_null(value=False).to_numpy()
-            auc = metrics.auc(labels[rows], scores[rows])
-            part = gates.Slice(
-                column=column,
-                value=str(value),
-                rows=int(rows.sum()),
-                base_rate=float(labels[rows].mean()),
-                mean_score=float(scores[rows].mean()),
-                auc=None if math.isnan(auc) else auc,
-                interval=bootstrap.interval(draws.auc(labels, scores, rows)),
-                gated=int(rows.sum()) >= model.gates.slice_rows,
-            )
-            found.append(part)
-    return tuple(sorted(found, key=lambda part: (model.slices.index(part.column), -part.rows, part.value)))
+    labels = test.labels[rows]
+    auc = metrics.auc(labels, scores[rows])
+    return gates.Slice(
+        column=column,
+        value=value,
+        rows=len(labels),
+        base_rate=float(labels.mean()),
+        mean_score=float(scores[rows].mean()),
+        auc=None if math.isnan(auc) else auc,
+        interval=bootstrap.interval(test.draws.auc(test.labels, scores, rows)),
+    )
 
 
 def document(evaluation: Evaluation) -> dict[str, Any]:

@@ -79,7 +79,9 @@ def run(model: Model, make: Make, sources: Mapping[str, pl.DataFrame], period: s
     categories = {feature.name for feature in model.features if feature.type == "category"}
     types = {name: pl.String if name in categories else pl.Float64 for name in model.feature_names}
     made = made.with_columns(pl.col(name).cast(dtype) for name, dtype in types.items() if name not in model.key)
-    rows = made.filter(pl.col(EXCLUDED).is_null()).drop(EXCLUDED).with_columns(pl.col(LABEL).cast(pl.Int8)).sort(model.key)
+    rows = (
+        made.filter(pl.col(EXCLUDED).is_null()).drop(EXCLUDED).with_columns(pl.col(LABEL).cast(pl.Int8)).sort(model.key)
+    )
     parts = _split(rows, period, model.validation_days)
     problems = [*_problems(model, made), *_one_sided(parts)]
     if problems:
@@ -107,7 +109,9 @@ def _problems(model: Model, made: pl.DataFrame) -> list[str]:
     problems = []
     repeated = made.height - made.select(pl.struct(model.key).n_unique()).item()
     if repeated:
-        problems.append(f"{repeated:,} rows repeat the key {' + '.join(model.key)}; a join in features.py multiplies rows")
+        problems.append(
+            f"{repeated:,} rows repeat the key {' + '.join(model.key)}; a join in features.py multiplies rows"
+        )
     shares = made.select(pl.col(model.feature_names).null_count() / max(made.height, 1)).row(0, named=True)
     problems += [
         f"{feature.name}: {shares[feature.name]:.1%} of the rows are null, at most {feature.max_null:.0%} may be; "
@@ -165,10 +169,12 @@ def snapshot(
     period: str, files: Sequence[Mapping[str, Any]], prepared: Prepared, checked: Mapping[str, Checked], digest: str
 ) -> dict[str, Any]:
     """What went in and what became of it; `properties` are strings, the registry's metadata."""
+    import polars as pl
+
     rows = {name: frame.height for name, frame in prepared.parts.items()}
     reasons = {f"{name}: {reason}": n for name, source in checked.items() for reason, n in source.reasons.items()}
     quarantined = sum(source.bad.height for source in checked.values())
-    before = [prepared.parts["train"][DAY], prepared.parts["validation"][DAY]]
+    days = pl.concat([prepared.parts["train"][DAY], prepared.parts["validation"][DAY]])
     return {
         "period": period,
         "files": list(files),
@@ -179,8 +185,8 @@ def snapshot(
         "sha256": digest,
         "properties": {
             "data_sha256": digest,
-            "train_from": str(min(days.min() for days in before)),
-            "train_to": str(max(days.max() for days in before)),
+            "train_from": str(days.min()),
+            "train_to": str(days.max()),
             "rows_excluded": str(sum(prepared.excluded.values())),
             "rows_quarantined": str(quarantined),
             **{f"rows_{name}": str(count) for name, count in rows.items()},

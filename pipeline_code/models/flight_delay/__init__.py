@@ -75,13 +75,12 @@ MODEL = Model(
         Behaviour("evenings are later than the day", "minute_of_day", "set", 19 * 60, "up", 0.005),
         Behaviour("a year of a plane's age hardly counts", "plane_age", "add", 1, "still", 0.01),
     ),
+    outcomes=("on time", "late"),
     limits=(
-        "One month of one year: 30 days that share their weather. Intervals draw whole days again, yet know no other "
-        "month; a version is not proven for a season that no training month had.",
-        "Cancelled and diverted flights have no arrival and are left out. They are most frequent on the worst days, so "
-        "the figures are for flights that arrive.",
-        "The aircraft is the one that flew. If it was swapped after the scheduled departure, seats and age were not "
-        "known in time.",
+        "One month, whose days share their weather: the intervals draw its days again, yet know no other month.",
+        "A version is not proven for a season that no training month had.",
+        "Cancelled and diverted flights have no arrival and are left out; they are most frequent on the worst days.",
+        "The aircraft is the one that flew; a swap after the scheduled departure was not known in time.",
         "Weather is what was observed an hour before departure, not a forecast of the flight's hours.",
         "Directions and sizes of the behaviour checks, margins and floors were chosen on January to March.",
     ),

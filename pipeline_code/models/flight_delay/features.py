@@ -79,8 +79,8 @@ def _outcome() -> tuple[nw.Expr, nw.Expr]:
     """Label, and the reason when there is none: no departure is a cancellation, no arrival a diversion."""
     arrived, departed = ~nw.col("arr_delay").is_null(), ~nw.col("dep_time").is_null()
     label = nw.when(arrived).then((nw.col("arr_delay") > LATE_MINUTES).cast(nw.Int64))
-    reason = nw.when(~arrived & ~departed).then(nw.lit("cancelled")).otherwise(
-        nw.when(~arrived).then(nw.lit("diverted"))
+    reason = (
+        nw.when(~arrived & ~departed).then(nw.lit("cancelled")).otherwise(nw.when(~arrived).then(nw.lit("diverted")))
     )
     return label.alias(LABEL), reason.alias(EXCLUDED)
 
@@ -126,4 +126,8 @@ def _known_day() -> nw.Expr:
     """
     days = (nw.col("minute_of_day") + nw.col("sched_minutes") + LATE_MINUTES + CLOCK_MARGIN) // MINUTES_PER_DAY
     same, next_day = nw.col(DAY), nw.col(DAY).dt.offset_by("1d")
-    return nw.when(days == 0).then(same).otherwise(nw.when(days == 1).then(next_day).otherwise(next_day.dt.offset_by("1d")))
+    return (
+        nw.when(days == 0)
+        .then(same)
+        .otherwise(nw.when(days == 1).then(next_day).otherwise(next_day.dt.offset_by("1d")))
+    )

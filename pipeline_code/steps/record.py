@@ -1,0 +1,82 @@
+"""Record: writes down what a version is made of, where only this step can write, before it is registered."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from pipeline_code.contract import PROVENANCE, ContractError, Job, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline_code.contract import JobEnvironment
+
+STEP = Step(
+    name="record",
+    kind="Processing",
+    reads=("model", "snapshot", "evaluation"),
+    writes=(PROVENANCE,),
+    property_file="provenance/provenance.json",
+    registers=("model_sha256",),
+    gated=True,
+)
+
+log = logging.getLogger(__name__)
+
+
+def main(job: Job) -> None:
+    """Read model, snapshot and evaluation, write provenance.json."""
+    from pipeline_code.predictor import ARCHIVE, file_sha256, load_archive
+
+    archive = job.read("model") / ARCHIVE
+    training = load_archive(archive).training
+    uri = job.uri("model").rstrip("/")
+    artifact = {
+        "uri": uri if uri.endswith(ARCHIVE) else f"{uri}/{ARCHIVE}",
+        "sha256": file_sha256(archive),
+        "bytes": archive.stat().st_size,
+    }
+    documents = {name: _load(job, name) for name in ("snapshot", "evaluation")}
+    record = run(job.environment, artifact, training, documents["snapshot"], documents["evaluation"])
+    (job.write(PROVENANCE) / "provenance.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    log.info("%s is %s", artifact["uri"], artifact["sha256"])
+
+
+def run(
+    environment: JobEnvironment,
+    artifact: Mapping[str, Any],
+    training: Mapping[str, Any],
+    snapshot: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The provenance record; raises ContractError if its parts are not of one run or the gates did not pass."""
+    problems = []
+    if snapshot["period"] != environment.period:
+        problems.append(
+            f"the snapshot is of {snapshot['period']}, the run of {environment.period}; run the pipeline again"
+        )
+    if evaluation["gates"]["passed"] is not True:
+        problems.append(f"the gates did not pass: {evaluation['gates']['message']}")
+    if problems:
+        raise ContractError("\n".join(problems))
+    return {
+        "model": environment.model,
+        "period": environment.period,
+        "execution": environment.execution,
+        "commit": environment.commit,
+        "image_uri": environment.image_uri,
+        "artifact": dict(artifact),
+        "data": {"sha256": snapshot["sha256"], "rows": snapshot["rows"], "files": snapshot["files"]},
+        "training": dict(training),
+        "metrics": evaluation["metrics"],
+        "champion": evaluation["champion"],
+        "gates": evaluation["gates"]["message"],
+        "properties": {"model_sha256": artifact["sha256"]},
+    }
+
+
+def _load(job: Job, artifact: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((job.read(artifact) / f"{artifact}.json").read_text(encoding="utf-8"))
+    return loaded

@@ -1,0 +1,163 @@
+"""Real periods once a session, and jobs as SageMaker would start them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from pipeline_code import steps
+from pipeline_code.contract import READY_MANIFEST, Job, JobEnvironment
+from pipeline_code.models import load_model
+from rehearsal import sample
+
+if TYPE_CHECKING:
+    from pipeline_code.model import Model
+
+PERIOD = "2013-04"
+
+
+class Seal(Protocol):
+    def __call__(self, folder: Path) -> None: ...
+
+
+class NewJob(Protocol):
+    def __call__(self, step: str, root: Path, period: str = PERIOD) -> Job: ...
+
+
+def seal_period(folder: Path) -> None:
+    """Write the manifest of a period's files, as whoever uploads it does."""
+    files = {
+        file.name: {
+            "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+            "bytes": file.stat().st_size,
+            "version_id": f"version-of-{file.name}",
+        }
+        for file in sorted(folder.iterdir())
+        if file.name != READY_MANIFEST
+    }
+    (folder / READY_MANIFEST).write_text(json.dumps({"files": files}))
+
+
+def make_job(step: str, root: Path, period: str = PERIOD) -> Job:
+    declared, _ = steps.load(step)
+    (root / "config").mkdir(parents=True, exist_ok=True)
+    inputs = [{"InputName": a, "S3Input": {"S3Uri": f"s3://bucket/{a}"}} for a in declared.reads]
+    (root / "config/processingjobconfig.json").write_text(json.dumps({"ProcessingInputs": inputs}))
+    environment = JobEnvironment(
+        model="flight_delay", period=period, execution="execution-1", image_uri="repository:tag", commit="c0ffee"
+    )
+    return Job(declared, environment, root)
+
+
+def run_step(step: str, root: Path, inputs: dict[str, Path], period: str = PERIOD) -> Job:
+    """Run a step's main on copies of its inputs."""
+    job = make_job(step, root, period)
+    for artifact, folder in inputs.items():
+        shutil.copytree(folder, job.read(artifact))
+    if job.step.kind == "Training":
+        (root / "input/config").mkdir(parents=True, exist_ok=True)
+        hyperparameters = dict(load_model("flight_delay").hyperparameters)
+        (root / "input/config/hyperparameters.json").write_text(json.dumps(hyperparameters))
+    steps.load(step)[1](job)
+    return job
+
+
+def pack(folder: Path, archive: Path) -> str:
+    """What SageMaker makes of a model folder; returns its sha256."""
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(archive, "w:gz") as packed:
+        for file in sorted(folder.iterdir()):
+            packed.add(file, arcname=file.name)
+    return hashlib.sha256(archive.read_bytes()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Real:
+    """January to April 2013 through prepare, train and evaluate, with no champion."""
+
+    periods: Path
+    dataset: Path
+    snapshot: Path
+    quarantine: Path
+    model: Path
+    archive: Path
+    evaluation: Path
+    report: Path
+
+    def document(self, artifact: str) -> dict[str, Any]:
+        folder: Path = getattr(self, artifact)
+        loaded: dict[str, Any] = json.loads((folder / f"{artifact}.json").read_text())
+        return loaded
+
+
+@pytest.fixture(scope="session")
+def real_periods(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("periods")
+    for period in sample.PERIODS[:4]:
+        sample.write_period(folder / period, period)
+        seal_period(folder / period)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def no_champion(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("champion")
+    (folder / "champion.json").write_text('{"version": "none"}')
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real(real_periods: Path, no_champion: Path, tmp_path_factory: pytest.TempPathFactory) -> Real:
+    prepared = run_step("prepare", tmp_path_factory.mktemp("prepare"), {"periods": real_periods})
+    dataset, snapshot = prepared.write("dataset"), prepared.write("snapshot")
+    model = run_step("train", tmp_path_factory.mktemp("train"), {"dataset": dataset}).write("model")
+    archive = tmp_path_factory.mktemp("archive") / "model.tar.gz"
+    pack(model, archive)
+    inputs = {"dataset": dataset, "snapshot": snapshot, "model": archive.parent, "champion": no_champion}
+    evaluated = run_step("evaluate", tmp_path_factory.mktemp("evaluate"), inputs)
+    return Real(
+        periods=real_periods,
+        dataset=dataset,
+        snapshot=snapshot,
+        quarantine=prepared.write("quarantine"),
+        model=model,
+        archive=archive,
+        evaluation=evaluated.write("evaluation"),
+        report=evaluated.write("report"),
+    )
+
+
+@pytest.fixture
+def small_periods(real_periods: Path, tmp_path: Path) -> Path:
+    """January and February, three days each: enough to be whole and right, and quick to spoil."""
+    folder = tmp_path / "periods"
+    for period in ("2013-01", "2013-02"):
+        shutil.copytree(real_periods / period, folder / period)
+        for name, day in (("flights", 2), ("weather", 3)):
+            header, *rows = (folder / period / f"{name}.csv").read_text().splitlines()
+            kept = [row for row in rows if int(row.split(",")[day]) <= 3]
+            (folder / period / f"{name}.csv").write_text("\n".join([header, *kept]) + "\n")
+        seal_period(folder / period)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def flight_delay() -> Model:
+    return load_model("flight_delay")
+
+
+@pytest.fixture
+def seal() -> Seal:
+    return seal_period
+
+
+@pytest.fixture
+def new_job() -> NewJob:
+    return make_job
