@@ -127,9 +127,9 @@ def _against_champion(gates: Gates, rivalry: Rivalry) -> Iterator[Check]:
 def _not_worse(name: str, words: str, gain: tuple[float, float], margin: float) -> Check:
     """`gain` are the bounds of how much better the challenger is."""
     worst, best = gain
-    span = f"{words}: between {worst:+.4f} and {best:+.4f} better than the champion"
+    span = f"{words} improves on the champion by {worst:+.4f} to {best:+.4f}"
     if best < 0:
-        return Check(name, passed=False, value=worst, threshold=-margin, message=f"{span}, which is worse")
+        return Check(name, passed=False, value=worst, threshold=-margin, message=f"{span}: it is worse")
     passed = worst > -margin
     relation = "within" if passed else f"{-margin - worst:.4f} beyond"
     return Check(name, passed, worst, -margin, f"{span}, {relation} the margin of {margin:g}")

@@ -122,7 +122,7 @@ def svg(figure: Figure, name: str) -> str:
     drawn = re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', r'<svg \1 role="img">', drawn, count=1)
     drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.DOTALL)
     # Names such as figure_1 and axes_1 would repeat from figure to figure.
-    drawn = re.sub(r'<g id="[a-zA-Z]+[0-9]*_[0-9]+">', "<g>", drawn)
+    drawn = re.sub(r'<g id="[a-zA-Z0-9._]+_[0-9]+"(/?)>', r"<g\1>", drawn)
     drawn = re.sub(r"'DejaVu Sans'[^;\"]*", "inherit", drawn)
     for color, variable in PALETTE.items():
         drawn = drawn.replace(color, f"var({variable})")

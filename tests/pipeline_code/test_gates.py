@@ -14,7 +14,14 @@ from pipeline_code.model import Behaviour, Gates
 
 GATES = Gates(auc_floor=0.65, auc_margin=0.01, log_loss_margin=0.01, slice_rows=1000, slice_auc_floor=0.55)
 METRICS = Metrics(
-    auc=0.7, pr_auc=0.5, log_loss=0.5, log_loss_constant=0.6, brier=0.2, calibration_error=0.02, base_rate=0.2, rows=9000
+    auc=0.7,
+    pr_auc=0.5,
+    log_loss=0.5,
+    log_loss_constant=0.6,
+    brier=0.2,
+    calibration_error=0.02,
+    base_rate=0.2,
+    rows=9000,
 )
 UP = Behaviour("up", "x", "add", 1, "up", 0.1)
 
@@ -112,4 +119,4 @@ def test_the_message_names_each_gate_and_by_how_much() -> None:
 
     assert found.message.startswith("refused by 2 of 5 gates: ")
     assert "AUC 0.6100 is 0.0400 below 0.65" in found.message
-    assert "between -0.0300 and +0.0100 better than the champion, 0.0200 beyond the margin of 0.01" in found.message
+    assert "AUC improves on the champion by -0.0300 to +0.0100, 0.0200 beyond the margin of 0.01" in found.message

@@ -30,9 +30,7 @@ def test_auc_of_one_class_is_undefined() -> None:
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 5)), min_size=2, max_size=40))
 def test_auc_is_the_share_of_pairs(rows: list[tuple[int, int]]) -> None:
     labels, scores = np.array([r[0] for r in rows]), np.array([r[1] / 5 for r in rows])
-    pairs = [
-        1.0 if p > n else 0.5 if p == n else 0.0 for p in scores[labels == 1] for n in scores[labels == 0]
-    ]
+    pairs = [1.0 if p > n else 0.5 if p == n else 0.0 for p in scores[labels == 1] for n in scores[labels == 0]]
 
     found = metrics.auc(labels, scores)
 

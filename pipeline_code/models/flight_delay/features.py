@@ -127,7 +127,7 @@ def _known_day() -> nw.Expr:
     days = (nw.col("minute_of_day") + nw.col("sched_minutes") + LATE_MINUTES + CLOCK_MARGIN) // MINUTES_PER_DAY
     same, next_day = nw.col(DAY), nw.col(DAY).dt.offset_by("1d")
     return (
-        nw.when(days == 0)
+        nw.when(days <= 0)
         .then(same)
         .otherwise(nw.when(days == 1).then(next_day).otherwise(next_day.dt.offset_by("1d")))
     )

@@ -5,17 +5,21 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+import narwhals as nw
 import numpy as np
 import polars as pl
 import pytest
 
 from pipeline_code import data, periods
+from pipeline_code.model import DAY
 from pipeline_code.models import load_features, load_model
 from pipeline_code.models.flight_delay import features
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+pytest_plugins = ["real_jobs"]
 
 Sources = dict[str, pl.DataFrame]
 MODEL = load_model("flight_delay")
@@ -35,7 +39,11 @@ def make(sources: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
 def january(real_periods: Path) -> Sources:
     """Validated sources of January, with the true UTC instants of each flight's schedule, by the zones' own rules."""
     files = [file for file in periods.find(real_periods, "2013-02", MODEL.sources) if file.period == "2013-01"]
-    latest = [file for file in periods.find(real_periods, "2013-02", MODEL.sources) if file.source not in ("flights", "weather")]
+    latest = [
+        file
+        for file in periods.find(real_periods, "2013-02", MODEL.sources)
+        if file.source not in ("flights", "weather")
+    ]
     return {name: source.good for name, source in data.check(MODEL, [*files, *latest]).items()}
 
 
@@ -66,7 +74,10 @@ def rewrite_the_future(sources: Sources, schedule: pl.DataFrame, now: dt.datetim
     flights = sources["flights"].with_columns(schedule["departs"], schedule["arrives"])
     count = flights.height
     never, minutes = rng.random((2, count)) < 0.2, rng.integers(0, 400, (2, count))
-    for scheduled, delay, clock, row in (("departs", "dep_delay", "dep_time", 0), ("arrives", "arr_delay", "arr_time", 1)):
+    for scheduled, delay, clock, row in (
+        ("departs", "dep_delay", "dep_time", 0),
+        ("arrives", "arr_delay", "arr_time", 1),
+    ):
         happened = (pl.col(scheduled) + pl.duration(minutes=delay) < now).fill_null(value=False)
         earliest = (pl.lit(now) - pl.col(scheduled)).dt.total_minutes() + 1
         soonest = pl.max_horizontal(earliest, pl.lit(-30))
@@ -89,7 +100,10 @@ def asked(schedule: pl.DataFrame) -> list[dict[str, Any]]:
     later = schedule.filter(pl.col("departs") > dt.datetime(2013, 1, 9)).sort("departs", *KEY)  # noqa: DTZ001
     mornings = later.group_by(pl.col("departs").dt.date(), maintain_order=True).first().drop("departs")
     mornings = mornings.join(later, on=KEY, how="left").head(ASKED // 2)
-    return [*mornings.select(*KEY, "departs").to_dicts(), *later.sample(ASKED // 2, seed=3).select(*KEY, "departs").to_dicts()]
+    return [
+        *mornings.select(*KEY, "departs").to_dicts(),
+        *later.sample(ASKED // 2, seed=3).select(*KEY, "departs").to_dicts(),
+    ]
 
 
 def changed(january: Sources, schedule: pl.DataFrame) -> list[str]:
@@ -111,12 +125,20 @@ def test_no_feature_depends_on_what_happens_later(january: Sources, schedule: pl
 @pytest.mark.parametrize(
     ("leak", "value", "feature"),
     [
-        ("CLOCK_MARGIN", -1440, "carrier_late_7d"),  # counts flights a day before their outcome is known
-        ("STALL_MINUTES", 180, "origin_stall"),  # counts delays that are still growing
+        # Counts a flight on the day before it leaves, so that flights of the same day see it.
+        ("_known_day", lambda: nw.col(DAY).dt.offset_by("-1d"), "carrier_late_7d"),
+        # Counts delays that are still growing.
+        ("STALL_MINUTES", 180, "origin_stall"),
     ],
 )
 def test_a_leak_would_be_noticed(
-    january: Sources, schedule: pl.DataFrame, monkeypatch: pytest.MonkeyPatch, leak: str, value: int, feature: str
+    monkeypatch: pytest.MonkeyPatch,
+    january: Sources,
+    schedule: pl.DataFrame,
+    *,
+    leak: str,
+    value: object,
+    feature: str,
 ) -> None:
     monkeypatch.setattr(features, leak, value)
 
@@ -135,8 +157,6 @@ def test_the_past_does_count(january: Sources) -> None:
 
 
 def test_known_days_are_never_too_early(january: Sources, schedule: pl.DataFrame) -> None:
-    import narwhals as nw
-
     flights, airports = (nw.from_native(january[name]).lazy() for name in ("flights", "airports"))
     found = features._schedule(flights, airports).with_columns(known=features._known_day()).to_native().collect()
 
