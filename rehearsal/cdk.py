@@ -23,9 +23,10 @@ class CdkError(Exception):
 
 @dataclass(frozen=True)
 class Cdk:
-    """The CLI for one app folder; `environment` is all it gets to see of the process environment."""
+    """The CLI of `root`, run in `folder`; `environment` is all it gets to see of the process environment."""
 
     root: Path
+    folder: Path
     environment: Mapping[str, str]
     log: Path
 
@@ -46,7 +47,7 @@ class Cdk:
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 command,
-                cwd=self.root,
+                cwd=self.folder,
                 env={**self.environment, "PATH": f"{node().parent}{os.pathsep}{self.environment.get('PATH', '')}"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

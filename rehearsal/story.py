@@ -110,7 +110,7 @@ class Rehearsal:
                 "deploy", "--app", str(self.assembly), f"{self.plan.stage}/*", *approval, *concurrency
             )
         with self._phase("read back"):
-            self.inventory: Inventory = inventory(self._client, self.stacks)
+            self.inventory: Inventory = inventory(self._client, self.stacks, self.plan.account, self.plan.region)
         if self.inventory.missing:
             raise RehearsalError(f"deployed, but absent when read back: {self.inventory.missing}")
 
@@ -195,12 +195,11 @@ class Rehearsal:
 
     def _bootstrap(self) -> None:
         with self._phase("cdk bootstrap"):
-            # From the state folder: bootstrap needs no app, and must not wait for one.
-            where = f"aws://{self.plan.account}/{self.plan.region}"
-            self._cdk("bootstrap").run("bootstrap", where, "--app", str(self.state / "no-app"))
+            # Where there is no cdk.json: bootstrap needs no app, and must not wait for one.
+            self._cdk("bootstrap", self.state).run("bootstrap", f"aws://{self.plan.account}/{self.plan.region}")
 
-    def _cdk(self, name: str) -> Cdk:
-        return Cdk(self.plan.root, self.environment, self.state / f"cdk-{name}.log")
+    def _cdk(self, name: str, folder: Path | None = None) -> Cdk:
+        return Cdk(self.plan.root, folder or self.plan.root, self.environment, self.state / f"cdk-{name}.log")
 
     def _client(self, service: str) -> Any:
         return self.aws.client(service, self.plan.account, self.plan.region)

@@ -1,0 +1,50 @@
+"""Puts operations of our own behind AWS's protocols: moto parses the request and writes the response."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult
+from moto.core.utils import camelcase_to_underscores
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from moto.core.responses import BaseResponse
+
+Json = dict[str, Any]
+Operation = "Callable[[Caller, Json], Json]"
+
+
+class ServiceError(ServiceException):
+    """An error as the service gives it: its code and its message."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code, self.message = code, message
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, and where."""
+
+    account: str
+    region: str
+
+
+def install(service: type[BaseResponse], operations: Mapping[str, Callable[[Caller, Json], Json]]) -> None:
+    """Answer operations (AWS's names) by functions of caller and request, whatever moto did before."""
+    service.RESPONSE_KEY_PATH_TO_TRANSFORMER = {}  # they fit moto's own objects, our answers have AWS's form already
+    for name, operation in operations.items():
+        setattr(service, camelcase_to_underscores(name), _method(operation))
+
+
+def _method(operation: Callable[[Caller, Json], Json]) -> Callable[[Any], ActionResult]:
+    def method(self: Any) -> ActionResult:
+        given = self.params
+        request = given.original_dict() if hasattr(given, "original_dict") else dict(given)
+        return ActionResult(operation(Caller(self.current_account, self.region), request))
+
+    return method

@@ -1,0 +1,324 @@
+"""CloudFormation's API over deployment.py: stacks and change sets, each scoped to its account, region and stack.
+
+moto's own CloudFormation skips unknown types in silence, loses outputs of change sets and does not roll back, so none
+of its operations stays.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlparse
+
+from moto.cloudformation.responses import CloudFormationResponse, get_template_summary_response_from_template
+
+from rehearsal import templates
+from rehearsal.api import Caller, Json, ServiceError, install
+from rehearsal.deployment import Deployment, Stack, delete
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rehearsal.resources import Place
+
+NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
+
+
+@dataclass
+class ChangeSet:
+    """What would change; executes once."""
+
+    name: str
+    id: str
+    stack: Stack
+    kind: str
+    template: str
+    parameters: dict[str, str]
+    tags: list[Json]
+    changes: list[Json]
+    created: datetime = field(default_factory=lambda: datetime.now(UTC))
+    execution: str = "AVAILABLE"
+
+
+@dataclass
+class Region:
+    """All stacks of one account and region; one operation at a time changes one stack."""
+
+    stacks: dict[str, Stack] = field(default_factory=dict)
+    deleted: dict[str, Stack] = field(default_factory=dict)
+    change_sets: dict[tuple[str, str], ChangeSet] = field(default_factory=dict)
+
+    def stack(self, name_or_id: str) -> Stack:
+        for stack in [*self.stacks.values(), *self.deleted.values()]:
+            if name_or_id == stack.id or (name_or_id == stack.name and stack.name in self.stacks):
+                return stack
+        raise ServiceError("ValidationError", f"Stack with id {name_or_id} does not exist")
+
+    @property
+    def exports(self) -> dict[str, str]:
+        return {
+            output["ExportName"]: output["OutputValue"]
+            for stack in self.stacks.values()
+            for output in stack.outputs
+            if "ExportName" in output
+        }
+
+
+class CloudFormation:
+    """The operations, by AWS's names; `place` gives clients, `announce` hears of every final status."""
+
+    def __init__(self, place: Callable[[Caller], Place], announce: Callable[[Stack], None]) -> None:
+        self.place, self.announce = place, announce
+        self.regions: defaultdict[Caller, Region] = defaultdict(Region)
+        self.lock = threading.Lock()
+
+    def install(self) -> None:
+        operations = {name: getattr(self, name) for name in dir(type(self)) if name[0].isupper()}
+        for name in [name for name in vars(CloudFormationResponse) if name.startswith(VERBS)]:
+            delattr(CloudFormationResponse, name)
+        install(CloudFormationResponse, operations)
+
+    def CreateStack(self, caller: Caller, request: Json) -> Json:  # noqa: N802 AWS's name
+        region = self.regions[caller]
+        if request["StackName"] in region.stacks:
+            raise ServiceError("AlreadyExistsException", f"Stack [{request['StackName']}] already exists")
+        stack = self._new_stack(caller, request)
+        self._deploy(region, stack, "CREATE", self._template(caller, request), _parameters(stack, request))
+        return {"StackId": stack.id}
+
+    def UpdateStack(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        region = self.regions[caller]
+        stack = region.stack(request["StackName"])
+        template = stack.template if request.get("UsePreviousTemplate") else self._template(caller, request)
+        parameters = _parameters(stack, request)
+        if template == stack.template and parameters == stack.parameters:
+            raise ServiceError("ValidationError", "No updates are to be performed.")
+        self._deploy(region, stack, "UPDATE", template, parameters)
+        return {"StackId": stack.id}
+
+    def DeleteStack(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        region = self.regions[caller]
+        stack = region.stacks.get(request["StackName"]) or region.deleted.get(request["StackName"])
+        stack = stack or next((s for s in region.stacks.values() if s.id == request["StackName"]), None)
+        if stack and stack.name in region.stacks:
+            if stack.protected:
+                raise ServiceError("ValidationError", f"Stack [{stack.name}] cannot be deleted while it is protected")
+            delete(stack)
+            if stack.status == "DELETE_COMPLETE":
+                region.deleted[stack.id] = region.stacks.pop(stack.name)
+            self.announce(stack)
+        return {}
+
+    def CreateChangeSet(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        region, kind = self.regions[caller], request.get("ChangeSetType", "UPDATE")
+        stack = self._new_stack(caller, request) if kind == "CREATE" else region.stack(request["StackName"])
+        template = stack.template if request.get("UsePreviousTemplate") else self._template(caller, request)
+        made = ChangeSet(
+            name=request["ChangeSetName"],
+            id=_arn(caller, f"changeSet/{request['ChangeSetName']}/{uuid.uuid4()}"),
+            stack=stack,
+            kind=kind,
+            template=template,
+            parameters=_parameters(stack, request),
+            tags=request.get("Tags", []),
+            changes=_changes(stack, template),
+        )
+        if kind == "UPDATE" and template == stack.template and made.parameters == stack.parameters:
+            made.execution = "UNAVAILABLE"
+        region.change_sets[stack.name, made.name] = made
+        return {"Id": made.id, "StackId": stack.id}
+
+    def DescribeChangeSet(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        made = self._change_set(caller, request)
+        same = made.execution == "UNAVAILABLE"
+        return {
+            "ChangeSetName": made.name,
+            "ChangeSetId": made.id,
+            "StackId": made.stack.id,
+            "StackName": made.stack.name,
+            "CreationTime": made.created,
+            "ExecutionStatus": made.execution,
+            "Status": "FAILED" if same else "CREATE_COMPLETE",
+            "StatusReason": NO_CHANGES if same else None,
+            "Parameters": _listed(made.parameters),
+            "Tags": made.tags,
+            "Changes": [] if same else made.changes,
+        }
+
+    def ExecuteChangeSet(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        made = self._change_set(caller, request)
+        with self.lock:
+            if made.execution != "AVAILABLE":
+                raise ServiceError(
+                    "InvalidChangeSetStatus",
+                    f"ChangeSet [{made.id}] cannot be executed in its current execution status of [{made.execution}]",
+                )
+            made.execution = "EXECUTE_IN_PROGRESS"
+        made.stack.tags = made.tags
+        self._deploy(self.regions[caller], made.stack, made.kind, made.template, made.parameters)
+        made.execution = "EXECUTE_FAILED" if "ROLLBACK" in made.stack.status else "EXECUTE_COMPLETE"
+        return {}
+
+    def DeleteChangeSet(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        made = self._change_set(caller, request)
+        del self.regions[caller].change_sets[made.stack.name, made.name]
+        return {}
+
+    def ListChangeSets(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        stack = self.regions[caller].stack(request["StackName"])
+        found = [made for made in self.regions[caller].change_sets.values() if made.stack is stack]
+        return {"Summaries": [{"ChangeSetId": made.id, "ChangeSetName": made.name} for made in found]}
+
+    def DescribeStacks(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        region = self.regions[caller]
+        name = request.get("StackName")
+        return {"Stacks": [_described(stack) for stack in ([region.stack(name)] if name else region.stacks.values())]}
+
+    def ListStacks(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        region = self.regions[caller]
+        wanted = request.get("StackStatusFilter") or []
+        stacks = [*region.stacks.values(), *region.deleted.values()]
+        return {"StackSummaries": [_described(s) for s in stacks if not wanted or s.status in wanted]}
+
+    def DescribeStackEvents(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        return {"StackEvents": list(reversed(self.regions[caller].stack(request["StackName"]).events))}
+
+    def DescribeStackResources(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        stack = self.regions[caller].stack(request["StackName"])
+        return {"StackResources": _resources(stack, "Timestamp")}
+
+    def ListStackResources(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        stack = self.regions[caller].stack(request["StackName"])
+        return {"StackResourceSummaries": _resources(stack, "LastUpdatedTimestamp")}
+
+    def GetTemplate(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        return {"TemplateBody": self.regions[caller].stack(request["StackName"]).template}
+
+    def GetTemplateSummary(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        given = "StackName" in request
+        text = self.GetTemplate(caller, request)["TemplateBody"] if given else self._template(caller, request)
+        summary: Json = get_template_summary_response_from_template(text)
+        return summary
+
+    def ListExports(self, caller: Caller, _request: Json) -> Json:  # noqa: N802
+        return {"Exports": [{"Name": name, "Value": value} for name, value in self.regions[caller].exports.items()]}
+
+    def UpdateTerminationProtection(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        stack = self.regions[caller].stack(request["StackName"])
+        stack.protected = request["EnableTerminationProtection"]
+        return {"StackId": stack.id}
+
+    def _new_stack(self, caller: Caller, request: Json) -> Stack:
+        name = request["StackName"]
+        stack = Stack(
+            name, _arn(caller, f"stack/{name}/{uuid.uuid4()}"), self.place(caller), tags=request.get("Tags", [])
+        )
+        stack.happened("REVIEW_IN_PROGRESS", reason="User Initiated")
+        self.regions[caller].stacks[name] = stack
+        return stack
+
+    def _deploy(self, region: Region, stack: Stack, verb: str, template: str, parameters: dict[str, str]) -> None:
+        Deployment(stack, template, parameters, region.exports).run(verb)
+        self.announce(stack)
+
+    def _change_set(self, caller: Caller, request: Json) -> ChangeSet:
+        wanted, stack = request["ChangeSetName"], request.get("StackName")
+        for made in self.regions[caller].change_sets.values():
+            if wanted == made.id or (wanted == made.name and stack in {made.stack.name, made.stack.id}):
+                return made
+        raise ServiceError("ChangeSetNotFound", f"ChangeSet [{wanted}] does not exist")
+
+    def _template(self, caller: Caller, request: Json) -> str:
+        if request.get("TemplateBody"):
+            return str(request["TemplateBody"])
+        url = urlparse(request["TemplateURL"])
+        bucket, _, key = url.path.lstrip("/").partition("/")
+        body = self.place(caller).client("s3").get_object(Bucket=bucket, Key=unquote(key))["Body"].read()
+        return str(body.decode())
+
+
+VERBS = ("create_", "update_", "delete_", "describe_", "list_", "get_", "execute_", "validate_", "stop_", "set_")
+
+
+def _arn(caller: Caller, resource: str) -> str:
+    return f"arn:aws:cloudformation:{caller.region}:{caller.account}:{resource}"
+
+
+def _parameters(stack: Stack, request: Json) -> dict[str, str]:
+    """What the request gives; a previous value that was only the template's default stays the default."""
+    given = {}
+    for parameter in request.get("Parameters") or []:
+        name = parameter["ParameterKey"]
+        if not parameter.get("UsePreviousValue"):
+            given[name] = parameter["ParameterValue"]
+        elif name in stack.parameters:
+            given[name] = stack.parameters[name]
+    return given
+
+
+def _changes(stack: Stack, template: str) -> list[Json]:
+    """Each resource that is added, modified or removed, by its declaration."""
+    new = templates.parse(template)["Resources"]
+    old = templates.parse(stack.template)["Resources"] if stack.template else {}
+    actions = {name: "Add" if name not in old else "Modify" for name in new if new[name] != old.get(name)}
+    actions.update(dict.fromkeys(set(old) - set(new), "Remove"))
+    return [
+        {
+            "Type": "Resource",
+            "ResourceChange": {
+                "Action": action,
+                "LogicalResourceId": name,
+                "ResourceType": (new.get(name) or old[name])["Type"],
+            },
+        }
+        for name, action in actions.items()
+    ]
+
+
+def _listed(parameters: dict[str, str]) -> list[Json]:
+    return [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
+
+
+def _described(stack: Stack) -> Json:
+    return {
+        "StackId": stack.id,
+        "StackName": stack.name,
+        "Description": stack.description,
+        "Parameters": _listed(stack.parameters),
+        "CreationTime": stack.created,
+        "LastUpdatedTime": stack.events[-1]["Timestamp"],
+        "StackStatus": stack.status,
+        "StackStatusReason": stack.reason,
+        "EnableTerminationProtection": stack.protected,
+        "Outputs": stack.outputs,
+        "Tags": stack.tags,
+        "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+    }
+
+
+def _resources(stack: Stack, timestamp: str) -> list[Json]:
+    return [
+        {
+            "StackName": stack.name,
+            "StackId": stack.id,
+            "LogicalResourceId": resource.logical_id,
+            "PhysicalResourceId": resource.physical_id,
+            "ResourceType": resource.type,
+            "ResourceStatus": "CREATE_COMPLETE",
+            timestamp: stack.events[-1]["Timestamp"],
+        }
+        for resource in stack.resources.values()
+    ]
+
+
+def as_event(stack: Stack) -> dict[str, Any]:
+    """The detail of "CloudFormation Stack Status Change".
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/event-detail-stack-status-change.html
+    """
+    details = {"status": stack.status, "status-reason": stack.reason or ""}
+    return {"stack-id": stack.id, "status-details": details, "client-request-token": ""}

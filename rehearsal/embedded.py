@@ -1,0 +1,130 @@
+"""Starts the embedded AWS as a process of its own and hands out what others need to talk to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import boto3
+from botocore.config import Config
+
+from rehearsal import guard
+from rehearsal.accounts import ENTRY_ROLE
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+SECONDS_TO_END = 5
+
+
+class EmbeddedAwsError(Exception):
+    """The embedded AWS did not start; holds the end of its log."""
+
+
+class EmbeddedAws:
+    """A context manager: inside it the embedded AWS is up, after it nothing of it is left but its state folder."""
+
+    def __init__(self, state: Path, job_python: Path) -> None:
+        self.state, self.job_python = state, job_python
+        self._keys: dict[str, dict[str, str]] = {}
+        self._clients: dict[tuple[str, str, str], Any] = {}
+
+    def __enter__(self) -> Self:
+        self.state.mkdir(parents=True, exist_ok=True)
+        with (self.state / "server.err").open("wb") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "rehearsal.server", "--state", self.state, "--job-python", self.job_python],
+                cwd=Path(__file__).resolve().parent.parent,
+                env=guard.clean(os.environ),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,
+            )
+        try:
+            self.endpoint = f"http://localhost:{self._port()}"
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _where: TracebackType | None
+    ) -> None:
+        assert self._process.stdin  # noqa: S101 it is a pipe
+        self._process.stdin.close()
+        try:
+            self._process.wait(SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+
+    def environment(self, account: str, region: str) -> dict[str, str]:
+        """The variables with which `aws`, boto3 and `cdk` talk to it, in that account; nothing else of AWS in reach."""
+        return {
+            **guard.clean(os.environ),
+            **self._key(account),
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+            "CDK_DISABLE_VERSION_CHECK": "1",
+        }
+
+    def client(self, service: str, account: str, region: str) -> Any:
+        """A boto3 client in that account."""
+        wanted = (service, account, region)
+        if wanted not in self._clients:
+            key = self._key(account)
+            self._clients[wanted] = self._session.client(
+                service,
+                region_name=region,
+                endpoint_url=self.endpoint,
+                aws_access_key_id=key["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=key["AWS_SECRET_ACCESS_KEY"],
+                aws_session_token=key["AWS_SESSION_TOKEN"],
+                config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+            )
+        return self._clients[wanted]
+
+    @cached_property
+    def _session(self) -> Any:
+        return boto3.Session()
+
+    def _key(self, account: str) -> dict[str, str]:
+        """Keys of that account, as the organization's entry role gives them."""
+        if account not in self._keys:
+            sts = self._session.client(
+                "sts",
+                region_name="us-east-1",
+                endpoint_url=self.endpoint,
+                aws_access_key_id="rehearsal",
+                aws_secret_access_key="rehearsal",  # noqa: S106 nothing checks it
+            )
+            role = f"arn:aws:iam::{account}:role/{ENTRY_ROLE}"
+            key = sts.assume_role(RoleArn=role, RoleSessionName="rehearsal")["Credentials"]
+            self._keys[account] = {
+                "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+                "AWS_SESSION_TOKEN": key["SessionToken"],
+            }
+        return self._keys[account]
+
+    def _port(self) -> int:
+        assert self._process.stdout  # noqa: S101 it is a pipe
+        line = self._process.stdout.readline()
+        if not line:
+            tail = (self.state / "server.err").read_text(errors="replace")[-2000:]
+            raise EmbeddedAwsError(f"the embedded AWS did not start:\n{tail}")
+        return int(json.loads(line)["port"])

@@ -1,0 +1,76 @@
+"""An image URI becomes an interpreter and a folder of source: what was deployed is what runs.
+
+The build project that was deployed with the URI names the source the image is built of; its lock must be the one that
+the interpreter's environment was made from. A URI that no deployed project builds cannot be run here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rehearsal.resources import Place
+
+LOCK = "requirements/job.txt"
+
+
+class ImageError(Exception):
+    """Why an image cannot be run here, and what to do."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """What stands for a running container: its Python and its working directory."""
+
+    python: Path
+    source: Path
+
+
+class Images:
+    """Unpacks each source once."""
+
+    def __init__(self, folder: Path, python: Path) -> None:
+        self.folder, self.python = folder, python
+        self.lock = threading.Lock()
+
+    def find(self, place: Place, uri: str) -> Image:
+        """The image behind a URI; raises ImageError naming the URIs that are known."""
+        known = _sources(place)
+        if uri not in known:
+            listed = ", ".join(known) or "none: deploy the image's stack first"
+            raise ImageError(f"image {uri} is built by no deployed project; known are {listed}")
+        with self.lock:
+            source = self._unpacked(place, known[uri])
+        made_from = self.python.parent.parent / "job.txt"
+        if not made_from.is_file() or made_from.read_bytes() != (source / LOCK).read_bytes():
+            raise ImageError(f"image {uri} has another lock than {self.python.parent.parent.name}; run `make setup`")
+        return Image(self.python, source)
+
+    def _unpacked(self, place: Place, location: str) -> Path:
+        bucket, _, key = location.partition("/")
+        folder = self.folder / hashlib.sha256(location.encode()).hexdigest()[:16]
+        if not folder.is_dir():
+            body = place.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+            with zipfile.ZipFile(io.BytesIO(body)) as archive:
+                archive.extractall(folder)
+        return folder
+
+
+def _sources(place: Place) -> dict[str, str]:
+    """Image URI -> bucket/key of its source, from the build projects of the account."""
+    codebuild = place.client("codebuild")
+    names = codebuild.list_projects()["projects"]
+    projects = codebuild.batch_get_projects(names=names)["projects"] if names else []
+    return {
+        variable["value"]: project["source"]["location"]
+        for project in projects
+        for variable in project["environment"].get("environmentVariables", [])
+        if variable["name"] == "IMAGE_URI"
+    }

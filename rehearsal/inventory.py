@@ -1,0 +1,66 @@
+"""Reads back every deployed resource from its own service: a stack's green tick is no proof."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rehearsal import templates
+from rehearsal.resources import Place, exists
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+METADATA = "AWS::CDK::Metadata"
+RECORDED_ONLY: frozenset[str] = frozenset()
+"""Types that the embedded AWS accepts and cannot really make; today none."""
+
+
+@dataclass
+class Inventory:
+    """declared = created + recorded only; what is neither is `missing`."""
+
+    declared: int = 0
+    created: int = 0
+    recorded_only: list[dict[str, str]] = field(default_factory=list)
+    missing: list[dict[str, str]] = field(default_factory=list)
+
+
+def inventory(client: Callable[[str], Any], stacks: Sequence[str], account: str, region: str) -> Inventory:
+    """Compare templates with what the services themselves say is there."""
+    found, place = Inventory(), Place(account, region, client)
+    cloudformation = client("cloudformation")
+    for stack in stacks:
+        template = templates.parse(cloudformation.get_template(StackName=stack)["TemplateBody"])
+        physical = {
+            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+            for resource in cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
+        }
+        for name, declared in template["Resources"].items():
+            if declared["Type"] != METADATA:
+                properties = _named(declared.get("Properties", {}), physical)
+                _look_up(found, place, (name, declared["Type"]), properties, physical.get(name))
+    return found
+
+
+def _named(value: Any, physical: dict[str, str]) -> Any:
+    """Properties with references to resources replaced by their physical ids; all a look-up needs."""
+    if isinstance(value, dict):
+        if value.get("Ref") in physical:
+            return physical[value["Ref"]]
+        return {key: _named(inner, physical) for key, inner in value.items()}
+    return [_named(inner, physical) for inner in value] if isinstance(value, list) else value
+
+
+def _look_up(
+    found: Inventory, place: Place, resource: tuple[str, str], properties: dict[str, Any], physical_id: str | None
+) -> None:
+    found.declared += 1
+    name, kind = resource
+    about = {"type": kind, "logical_id": name}
+    if kind in RECORDED_ONLY:
+        found.recorded_only.append(about)
+    elif physical_id and exists(place, kind, physical_id, properties):
+        found.created += 1
+    else:
+        found.missing.append(about)

@@ -1,0 +1,81 @@
+"""Runs a job's process, passes its output on line by line, and ends it with everything it started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+
+class Processes:
+    """All running jobs of this server."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[str]] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        folder: Path,
+        environment: Mapping[str, str],
+        heard: Callable[[str], None],
+        seconds: float,
+        stop: threading.Event,
+    ) -> int:
+        """Run to the end, or until `seconds` have passed or `stop` is set; returns the exit code, negative if killed."""
+        with self._lock:
+            if self._closed:
+                return -signal.SIGTERM
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+            self._running.add(process)
+        watch = threading.Thread(target=_watch, args=(process, seconds, stop), daemon=True)
+        watch.start()
+        assert process.stdout  # noqa: S101 it is a pipe
+        with process.stdout:
+            for line in process.stdout:
+                heard(line.rstrip("\n"))
+        code = process.wait()
+        with self._lock:
+            self._running.discard(process)
+        return code
+
+    def terminate_all(self) -> None:
+        """End every job and let none begin."""
+        with self._lock:
+            self._closed = True
+            for process in self._running:
+                _kill(process)
+
+
+def _watch(process: subprocess.Popen[str], seconds: float, stop: threading.Event) -> None:
+    left = seconds
+    while process.poll() is None and left > 0 and not stop.is_set():
+        stop.wait(0.1)
+        left -= 0.1
+    if process.poll() is None:
+        _kill(process)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

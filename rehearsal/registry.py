@@ -1,0 +1,184 @@
+"""SageMaker's model registry: groups, their policies, versions with lifecycle; an update erases nothing it does not name.
+
+moto knows no lifecycle stages, and its UpdateModelPackage clears approval and metadata that a request leaves out.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from moto.sagemaker.responses import SageMakerResponse
+
+from rehearsal import events
+from rehearsal.api import Caller, Json, ServiceError, install
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rehearsal.resources import Place
+
+APPROVALS = ("Approved", "Rejected", "PendingManualApproval")
+SUMMARY = (
+    "ModelPackageArn",
+    "ModelPackageGroupName",
+    "ModelPackageVersion",
+    "ModelPackageDescription",
+    "CreationTime",
+    "ModelPackageStatus",
+    "ModelApprovalStatus",
+    "ModelLifeCycle",
+    "ModelPackageRegistrationType",
+)
+CHANGEABLE = ("ModelApprovalStatus", "ApprovalDescription", "ModelLifeCycle", "ModelCard", "SourceUri")
+
+
+@dataclass
+class Group:
+    """A model package group: its description, its policy and its versions by number."""
+
+    described: Json
+    policy: str | None = None
+    versions: dict[int, Json] = field(default_factory=dict)
+    last: int = 0
+
+
+class Registry:
+    """The operations, by AWS's names."""
+
+    def __init__(self, place: Callable[[Caller], Place]) -> None:
+        self.place = place
+        self.groups: defaultdict[Caller, dict[str, Group]] = defaultdict(dict)
+
+    def install(self) -> None:
+        install(SageMakerResponse, {name: getattr(self, name) for name in dir(type(self)) if name[0].isupper()})
+
+    def CreateModelPackageGroup(self, caller: Caller, request: Json) -> Json:  # noqa: N802 AWS's name
+        name = request["ModelPackageGroupName"]
+        if name in self.groups[caller]:
+            raise ServiceError("ValidationException", f"Model Package Group already exists: {self._arn(caller, name)}")
+        self.groups[caller][name] = Group(
+            {
+                **request,
+                "ModelPackageGroupArn": self._arn(caller, name),
+                "ModelPackageGroupStatus": "Completed",
+                "CreationTime": datetime.now(UTC),
+                "CreatedBy": {},
+            }
+        )
+        return {"ModelPackageGroupArn": self._arn(caller, name)}
+
+    def DescribeModelPackageGroup(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        return self._group(caller, request["ModelPackageGroupName"]).described
+
+    def ListModelPackageGroups(self, caller: Caller, _request: Json) -> Json:  # noqa: N802
+        return {"ModelPackageGroupSummaryList": [group.described for group in self.groups[caller].values()]}
+
+    def DeleteModelPackageGroup(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        group = self._group(caller, request["ModelPackageGroupName"])
+        name = group.described["ModelPackageGroupName"]
+        if group.versions:
+            raise ServiceError("ConflictException", f"Model Package Group {name} has {len(group.versions)} versions")
+        del self.groups[caller][name]
+        return {}
+
+    def PutModelPackageGroupPolicy(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        group = self._group(caller, request["ModelPackageGroupName"])
+        group.policy = request["ResourcePolicy"]
+        return {"ModelPackageGroupArn": group.described["ModelPackageGroupArn"]}
+
+    def GetModelPackageGroupPolicy(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        group = self._group(caller, request["ModelPackageGroupName"])
+        if group.policy is None:
+            raise ServiceError("ValidationException", "Cannot find resource policy for the model package group")
+        return {"ResourcePolicy": group.policy}
+
+    def DeleteModelPackageGroupPolicy(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        self._group(caller, request["ModelPackageGroupName"]).policy = None
+        return {}
+
+    def CreateModelPackage(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        group = self._group(caller, request["ModelPackageGroupName"])
+        _check_approval(request)
+        group.last += 1
+        name = group.described["ModelPackageGroupName"]
+        arn = self.place(caller).arn("sagemaker", f"model-package/{name}/{group.last}")
+        version = group.versions[group.last] = {
+            "ModelApprovalStatus": "PendingManualApproval",
+            **request,
+            "ModelPackageGroupName": name,
+            "ModelPackageArn": arn,
+            "ModelPackageVersion": group.last,
+            "ModelPackageStatus": "Completed",
+            "ModelPackageStatusDetails": {"ValidationStatuses": []},
+            "CreationTime": datetime.now(UTC),
+            "CertifyForMarketplace": False,
+        }
+        self._announce(caller, version)
+        return {"ModelPackageArn": arn}
+
+    def DescribeModelPackage(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        return self._version(caller, request["ModelPackageName"])
+
+    def UpdateModelPackage(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        version = self._version(caller, request["ModelPackageArn"])
+        _check_approval(request)
+        version.update({key: request[key] for key in CHANGEABLE if key in request})
+        metadata = {**version.get("CustomerMetadataProperties", {}), **request.get("CustomerMetadataProperties", {})}
+        removed = request.get("CustomerMetadataPropertiesToRemove", [])
+        version["CustomerMetadataProperties"] = {key: value for key, value in metadata.items() if key not in removed}
+        if "InferenceSpecification" in request:
+            version["InferenceSpecification"] = request["InferenceSpecification"]
+        version["LastModifiedTime"] = datetime.now(UTC)
+        self._announce(caller, version)
+        return {"ModelPackageArn": version["ModelPackageArn"]}
+
+    def DeleteModelPackage(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        version = self._version(caller, request["ModelPackageName"])
+        del self._group(caller, version["ModelPackageGroupName"]).versions[version["ModelPackageVersion"]]
+        return {}
+
+    def ListModelPackages(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        wanted = request.get("ModelPackageGroupName")
+        groups = [self._group(caller, wanted)] if wanted else list(self.groups[caller].values())
+        found = [version for group in groups for version in group.versions.values()]
+        for key in ("ModelApprovalStatus", "ModelPackageStatus"):
+            if key in request:
+                found = [version for version in found if version[key] == request[key]]
+        found.sort(key=lambda v: v["CreationTime"], reverse=request.get("SortOrder", "Descending") == "Descending")
+        summaries = [{key: version[key] for key in SUMMARY if key in version} for version in found]
+        return {"ModelPackageSummaryList": summaries[: request.get("MaxResults", 100)]}
+
+    def _arn(self, caller: Caller, group: str) -> str:
+        return self.place(caller).arn("sagemaker", f"model-package-group/{group}")
+
+    def _group(self, caller: Caller, name_or_arn: str) -> Group:
+        name = name_or_arn.rsplit("/", 1)[-1]
+        if name not in self.groups[caller]:
+            raise ServiceError("ValidationException", f"ModelPackageGroup {self._arn(caller, name)} does not exist.")
+        return self.groups[caller][name]
+
+    def _version(self, caller: Caller, arn: str) -> Json:
+        parts = arn.split("/")
+        group = self.groups[caller].get(parts[1]) if len(parts) == 3 else None  # noqa: PLR2004 kind/group/number
+        number = int(parts[2]) if group and parts[2].isdigit() else 0
+        if group is None or number not in group.versions:
+            raise ServiceError("ValidationException", f"ModelPackage {arn} does not exist.")
+        return group.versions[number]
+
+    def _announce(self, caller: Caller, version: Json) -> None:
+        """https://docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html."""
+        told = {key: value for key, value in version.items() if not isinstance(value, datetime)}
+        detail = {**told, "CreationTime": int(version["CreationTime"].timestamp() * 1000)}
+        kind = "SageMaker Model Package State Change"
+        events.send(caller, self.place(caller), "aws.sagemaker", kind, detail, [version["ModelPackageArn"]])
+
+
+def _check_approval(request: Json) -> None:
+    status = request.get("ModelApprovalStatus")
+    if status is not None and status not in APPROVALS:
+        raise ServiceError(
+            "ValidationException", f"ModelApprovalStatus {status!r} is not one of {', '.join(APPROVALS)}"
+        )

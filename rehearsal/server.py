@@ -1,0 +1,139 @@
+"""The embedded AWS: moto's services in one process on loopback, ours where moto lacks or gets them wrong.
+
+It tells its port on standard output as one JSON line, and ends, with every job it started, when its standard input
+closes: so it cannot outlive whoever started it, however that one ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from moto.core.responses import ActionResult, BaseResponse
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from rehearsal import accounts, buckets, coverage, events, guard, jobs, pipelines, registry
+from rehearsal.api import Caller, ServiceError
+from rehearsal.cloudformation import CloudFormation, as_event
+from rehearsal.resources import Place
+
+if TYPE_CHECKING:
+    from rehearsal.deployment import Stack
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Server:
+    """What the services of this process need of each other."""
+
+    endpoint: str
+    state: Path
+    job_python: Path
+
+    def place(self, caller: Caller) -> Place:
+        return Place(caller.account, caller.region, lambda service: _client(service, caller, self.endpoint))
+
+    def announce(self, stack: Stack) -> None:
+        caller = Caller(stack.place.account, stack.place.region)
+        kind = "CloudFormation Stack Status Change"
+        events.send(caller, stack.place, "aws.cloudformation", kind, as_event(stack), [stack.id])
+
+
+@cache
+def _client(service: str, caller: Caller, endpoint: str) -> Any:
+    """A client of this very process, in the caller's account."""
+    client = boto3.client(
+        service,
+        region_name=caller.region,
+        endpoint_url=endpoint,
+        aws_access_key_id="embedded",
+        aws_secret_access_key="embedded",  # noqa: S106 nothing checks it
+        config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+    )
+
+    def name_account(params: dict[str, Any], **_: object) -> None:
+        params["headers"]["x-moto-account-id"] = caller.account
+
+    client.meta.events.register("before-call", name_account)
+    return client
+
+
+def answer_every_failure() -> None:
+    """An operation nobody carries out, or that breaks, is an error in the service's own form; moto would send HTML."""
+    answer = BaseResponse.call_action
+
+    def call_action(self: Any) -> Any:
+        try:
+            return answer(self)
+        except NotImplementedError:
+            message = f"the embedded AWS has no {self.service_name}:{self._get_action()}"
+            return _failed(self, ServiceError("NotImplemented", message))
+        except Exception as error:
+            log.exception("%s:%s", self.service_name, self._get_action())
+            return _failed(self, ServiceError("InternalFailure", f"{type(error).__name__}: {error}"))
+
+    setattr(BaseResponse, "call_action", call_action)  # noqa: B010 a mend of moto, not an oversight
+
+
+def _failed(response: Any, error: ServiceError) -> Any:
+    return response.serialized(ActionResult(error))
+
+
+class Quiet(WSGIRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """A line a request would be megabytes a run."""
+
+
+def run(state: Path, job_python: Path) -> None:
+    state.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(filename=state / "server.log", level=logging.WARNING)
+    guard.stay_on_loopback()
+    recorder = coverage.Recorder(DomainDispatcherApplication(create_backend_app), state / "calls.json")
+    web = make_server("127.0.0.1", 0, recorder, threaded=True, request_handler=Quiet)
+    os.environ["MOTO_PORT"] = str(web.server_port)
+    os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+    server = Server(f"http://localhost:{web.server_port}", state, job_python)
+    answer_every_failure()
+    accounts.install_accounts()
+    buckets.install_buckets()
+    CloudFormation(server.place, server.announce).install()
+    registry.Registry(server.place).install()
+    pipelines.Pipelines(server).install()
+    threading.Thread(target=web.serve_forever, daemon=True).start()
+    sys.stdout.write(json.dumps({"port": web.server_port}) + "\n")
+    sys.stdout.flush()
+    signal.signal(signal.SIGTERM, lambda *_: sys.stdin.close())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us; then our standard input closes
+    wait_for_the_end()
+    jobs.processes.terminate_all()
+    recorder.write()
+    os._exit(0)  # request threads may still wait for jobs that are no more
+
+
+def wait_for_the_end() -> None:
+    try:
+        while os.read(0, 1024):
+            pass
+    except (OSError, ValueError):
+        return
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--job-python", type=Path, required=True)
+    given = parser.parse_args()
+    run(given.state, given.job_python)
