@@ -26,3 +26,5 @@ def get_permission(self: Any, action: str, resource: str) -> PermissionResult:
 
 def install_buckets() -> None:
     setattr(FakeBucket, "get_permission", get_permission)  # noqa: B010 a mend of moto, not an oversight
+    # A log bucket's policy names the buckets that log to it, so it can only be made after them; moto wants it before.
+    setattr(FakeBucket, "_log_permissions_enabled_policy", staticmethod(lambda **_: True))  # noqa: B010

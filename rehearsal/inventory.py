@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rehearsal import templates
 from rehearsal.resources import Place, exists
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def inventory(client: Callable[[str], Any], stacks: Sequence[str], account: str,
     found, place = Inventory(), Place(account, region, client)
     cloudformation = client("cloudformation")
     for stack in stacks:
-        template = templates.parse(cloudformation.get_template(StackName=stack)["TemplateBody"])
+        template = cloudformation.get_template(StackName=stack)["TemplateBody"]  # boto3 reads the JSON
         physical = {
             resource["LogicalResourceId"]: resource["PhysicalResourceId"]
             for resource in cloudformation.describe_stack_resources(StackName=stack)["StackResources"]

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-functio
 
 from __future__ import annotations
 
+import json
 import re
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,6 +24,13 @@ NO_VALUE = object()
 VARIABLE = re.compile(r"\$\{([^!}][^}]*)\}")
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short tags such as !Ref; builds plain values only."""
+
+
+_Loader.add_multi_constructor("", yaml_tag_constructor)
+
+
 class TemplateError(Exception):
     """A template that cannot be evaluated; says which part and why."""
 
@@ -38,10 +46,9 @@ class Scope(Protocol):
 
 def parse(text: str) -> Json:
     """A template from JSON or YAML, short function tags included."""
-    yaml.add_multi_constructor("", yaml_tag_constructor, Loader=yaml.SafeLoader)
     try:
-        template = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        template = json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, Loader=_Loader)  # noqa: S506
+    except (ValueError, yaml.YAMLError) as error:
         raise TemplateError(f"Template format error: {error}") from None
     if not isinstance(template, dict) or not template.get("Resources"):
         raise TemplateError("Template format error: At least one Resources member must be defined.")
