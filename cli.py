@@ -61,7 +61,7 @@ def rehearse(
     from rehearsal import facts as results
     from rehearsal import session
 
-    plan = _plan(env, model)
+    plan = rehearsal_plan(env, model)
     with session.start(plan, tell=console.print) as rehearsal:
         rehearsal.run()
         found = results.facts(rehearsal)
@@ -156,7 +156,8 @@ def _session(environment: Environment) -> Any:
     return session
 
 
-def _plan(env: str, model: str) -> Any:
+def rehearsal_plan(env: str, model: str, **how: Any) -> Any:
+    """What the rehearsal of an environment and a model needs to know; `how` changes the way it is told."""
     from operations.champion import ChampionPlace
     from rehearsal.story import Plan
 
@@ -173,6 +174,7 @@ def _plan(env: str, model: str) -> Any:
         periods_prefix=periods_prefix(model),
         champion=ChampionPlace(names.runs_bucket, champion_prefix(model)),
         commit=_commit(),
+        **how,
     )
 
 

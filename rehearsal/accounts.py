@@ -1,4 +1,4 @@
-"""Who may become whom: AssumeRole asks for a role that exists and trusts the caller's account; moto asks for neither."""
+"""Who may become whom: AssumeRole needs a role that exists and trusts the caller's account; moto asks for neither."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def assume_role(caller: Caller, request: Json) -> Json:
     arn = request["RoleArn"]
     account, name = arn.split(":")[4], arn.rsplit("/", 1)[1]
     if name != ENTRY_ROLE and not _trusts(account, name, caller.account):
+        who = f"arn:aws:iam::{caller.account}:root"
         raise ServiceError(
-            "AccessDenied",
-            f"User: arn:aws:sts::{caller.account}:caller is not authorized to perform: sts:AssumeRole on resource: {arn}",
+            "AccessDenied", f"User: {who} is not authorized to perform: sts:AssumeRole on resource: {arn}"
         )
     role = sts_backends[caller.account]["aws"].assume_role(
         region_name=caller.region,
         role_session_name=request["RoleSessionName"],
         role_arn=arn,
-        policy=request.get("Policy"),
+        policy=str(request.get("Policy") or ""),
         duration=int(request.get("DurationSeconds", 3600)),
-        external_id=request.get("ExternalId"),
+        external_id=str(request.get("ExternalId") or ""),
     )
     return {"Credentials": role, "AssumedRoleUser": {"AssumedRoleId": role.user_id, "Arn": role.arn}}
 

@@ -11,12 +11,12 @@ import uuid
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
 from moto.cloudformation.responses import CloudFormationResponse, get_template_summary_response_from_template
 
-from rehearsal import templates
+from rehearsal import answers
 from rehearsal.api import Caller, Json, ServiceError, install
 from rehearsal.deployment import Deployment, Stack, delete
 
@@ -87,14 +87,14 @@ class CloudFormation:
         if request["StackName"] in region.stacks:
             raise ServiceError("AlreadyExistsException", f"Stack [{request['StackName']}] already exists")
         stack = self._new_stack(caller, request)
-        self._deploy(region, stack, "CREATE", self._template(caller, request), _parameters(stack, request))
+        self._deploy(region, stack, "CREATE", self._template(caller, request), answers.parameters(stack, request))
         return {"StackId": stack.id}
 
     def UpdateStack(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         region = self.regions[caller]
         stack = region.stack(request["StackName"])
         template = stack.template if request.get("UsePreviousTemplate") else self._template(caller, request)
-        parameters = _parameters(stack, request)
+        parameters = answers.parameters(stack, request)
         if template == stack.template and parameters == stack.parameters:
             raise ServiceError("ValidationError", "No updates are to be performed.")
         self._deploy(region, stack, "UPDATE", template, parameters)
@@ -123,9 +123,9 @@ class CloudFormation:
             stack=stack,
             kind=kind,
             template=template,
-            parameters=_parameters(stack, request),
+            parameters=answers.parameters(stack, request),
             tags=request.get("Tags", []),
-            changes=_changes(stack, template),
+            changes=answers.changes(stack, template),
         )
         if kind == "UPDATE" and template == stack.template and made.parameters == stack.parameters:
             made.execution = "UNAVAILABLE"
@@ -144,7 +144,7 @@ class CloudFormation:
             "ExecutionStatus": made.execution,
             "Status": "FAILED" if same else "CREATE_COMPLETE",
             "StatusReason": NO_CHANGES if same else None,
-            "Parameters": _listed(made.parameters),
+            "Parameters": answers.listed(made.parameters),
             "Tags": made.tags,
             "Changes": [] if same else made.changes,
         }
@@ -176,24 +176,26 @@ class CloudFormation:
     def DescribeStacks(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         region = self.regions[caller]
         name = request.get("StackName")
-        return {"Stacks": [_described(stack) for stack in ([region.stack(name)] if name else region.stacks.values())]}
+        return {
+            "Stacks": [answers.described(stack) for stack in ([region.stack(name)] if name else region.stacks.values())]
+        }
 
     def ListStacks(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         region = self.regions[caller]
         wanted = request.get("StackStatusFilter") or []
         stacks = [*region.stacks.values(), *region.deleted.values()]
-        return {"StackSummaries": [_described(s) for s in stacks if not wanted or s.status in wanted]}
+        return {"StackSummaries": [answers.described(s) for s in stacks if not wanted or s.status in wanted]}
 
     def DescribeStackEvents(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         return {"StackEvents": list(reversed(self.regions[caller].stack(request["StackName"]).events))}
 
     def DescribeStackResources(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         stack = self.regions[caller].stack(request["StackName"])
-        return {"StackResources": _resources(stack, "Timestamp")}
+        return {"StackResources": answers.resources(stack, "Timestamp")}
 
     def ListStackResources(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         stack = self.regions[caller].stack(request["StackName"])
-        return {"StackResourceSummaries": _resources(stack, "LastUpdatedTimestamp")}
+        return {"StackResourceSummaries": answers.resources(stack, "LastUpdatedTimestamp")}
 
     def GetTemplate(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         return {"TemplateBody": self.regions[caller].stack(request["StackName"]).template}
@@ -246,79 +248,3 @@ VERBS = ("create_", "update_", "delete_", "describe_", "list_", "get_", "execute
 
 def _arn(caller: Caller, resource: str) -> str:
     return f"arn:aws:cloudformation:{caller.region}:{caller.account}:{resource}"
-
-
-def _parameters(stack: Stack, request: Json) -> dict[str, str]:
-    """What the request gives; a previous value that was only the template's default stays the default."""
-    given = {}
-    for parameter in request.get("Parameters") or []:
-        name = parameter["ParameterKey"]
-        if not parameter.get("UsePreviousValue"):
-            given[name] = parameter["ParameterValue"]
-        elif name in stack.parameters:
-            given[name] = stack.parameters[name]
-    return given
-
-
-def _changes(stack: Stack, template: str) -> list[Json]:
-    """Each resource that is added, modified or removed, by its declaration."""
-    new = templates.parse(template)["Resources"]
-    old = templates.parse(stack.template)["Resources"] if stack.template else {}
-    actions = {name: "Add" if name not in old else "Modify" for name in new if new[name] != old.get(name)}
-    actions.update(dict.fromkeys(set(old) - set(new), "Remove"))
-    return [
-        {
-            "Type": "Resource",
-            "ResourceChange": {
-                "Action": action,
-                "LogicalResourceId": name,
-                "ResourceType": (new.get(name) or old[name])["Type"],
-            },
-        }
-        for name, action in actions.items()
-    ]
-
-
-def _listed(parameters: dict[str, str]) -> list[Json]:
-    return [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
-
-
-def _described(stack: Stack) -> Json:
-    return {
-        "StackId": stack.id,
-        "StackName": stack.name,
-        "Description": stack.description,
-        "Parameters": _listed(stack.parameters),
-        "CreationTime": stack.created,
-        "LastUpdatedTime": stack.events[-1]["Timestamp"],
-        "StackStatus": stack.status,
-        "StackStatusReason": stack.reason,
-        "EnableTerminationProtection": stack.protected,
-        "Outputs": stack.outputs,
-        "Tags": stack.tags,
-        "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
-    }
-
-
-def _resources(stack: Stack, timestamp: str) -> list[Json]:
-    return [
-        {
-            "StackName": stack.name,
-            "StackId": stack.id,
-            "LogicalResourceId": resource.logical_id,
-            "PhysicalResourceId": resource.physical_id,
-            "ResourceType": resource.type,
-            "ResourceStatus": "CREATE_COMPLETE",
-            timestamp: stack.events[-1]["Timestamp"],
-        }
-        for resource in stack.resources.values()
-    ]
-
-
-def as_event(stack: Stack) -> dict[str, Any]:
-    """The detail of "CloudFormation Stack Status Change".
-
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/event-detail-stack-status-change.html
-    """
-    details = {"status": stack.status, "status-reason": stack.reason or ""}
-    return {"stack-id": stack.id, "status-details": details, "client-request-token": ""}

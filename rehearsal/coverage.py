@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import threading
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -51,19 +53,16 @@ def _called(environ: dict[str, Any]) -> tuple[str, str] | None:
     signed = SIGNED_FOR.search(environ.get("HTTP_AUTHORIZATION", ""))
     if signed is None or "HTTP_X_MOTO_ACCOUNT_ID" in environ:  # the latter: the embedded AWS calls itself
         return None
-    target = environ.get("HTTP_X_AMZ_TARGET", "")
+    target = str(environ.get("HTTP_X_AMZ_TARGET", ""))
     if target:
-        return signed[1], target.rsplit(".", 1)[1]
+        return signed[1], str(target.rsplit(".", 1)[1])
     if "x-www-form-urlencoded" in environ.get("CONTENT_TYPE", ""):
         return signed[1], _action(environ)
-    return signed[1], environ["REQUEST_METHOD"]
+    return signed[1], str(environ["REQUEST_METHOD"])
 
 
 def _action(environ: dict[str, Any]) -> str:
     """The form's Action, leaving the body for those behind."""
-    import io
-    from urllib.parse import parse_qs
-
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
-    return parse_qs(body.decode()).get("Action", ["?"])[0]
+    return str(parse_qs(body.decode()).get("Action", ["?"])[0])

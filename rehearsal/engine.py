@@ -128,11 +128,7 @@ class Engine:
         run = self.execution.steps[step["Name"]] = StepRun(step["Name"], step["Type"])
         self.definitions[run.name] = step
         try:
-            unknown = sorted(set(step) - CARRIED_OUT)
-            if unknown:
-                raise StepError(f"the embedded AWS does not carry out {', '.join(unknown)} of a step")
-            if run.kind not in self.kinds:
-                raise StepError(f"the embedded AWS has no step type {run.kind!r}; it has {', '.join(self.kinds)}")
+            self._refuse_unknown(step)
             self.scope.steps[run.name] = self.kinds[run.kind](run, step["Arguments"])
             run.status = "Succeeded"
         except Exception as error:
@@ -141,6 +137,13 @@ class Engine:
             raise
         finally:
             run.ended = datetime.now(UTC)
+
+    def _refuse_unknown(self, step: Json) -> None:
+        unknown = sorted(set(step) - CARRIED_OUT)
+        if unknown:
+            raise StepError(f"the embedded AWS does not carry out {', '.join(unknown)} of a step")
+        if step["Type"] not in self.kinds:
+            raise StepError(f"the embedded AWS has no step type {step['Type']!r}; it has {', '.join(self.kinds)}")
 
     def _job(self, run: StepRun, arguments: Json) -> Json:
         """Start the job SageMaker Pipelines would start, under the name it would give, and wait for it."""

@@ -6,34 +6,34 @@ import json
 import logging
 import uuid
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from moto.events.models import events_backends
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rehearsal.api import Caller, Json
+    from rehearsal.api import Json
     from rehearsal.resources import Place
 
 log = logging.getLogger(__name__)
 
 
-def send(caller: Caller, place: Place, source: str, kind: str, detail: Json, resources: list[str]) -> None:
+def send(place: Place, source: str, kind: str, detail: Json, resource: str) -> None:
     """Send one event of an AWS service on the default bus of the account."""
     event = {
         "version": "0",
         "id": str(uuid.uuid4()),
         "detail-type": kind,
         "source": source,
-        "account": caller.account,
+        "account": place.account,
         "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "region": caller.region,
-        "resources": resources,
+        "region": place.region,
+        "resources": [resource],
         "detail": detail,
     }
-    for rule in list(events_backends[caller.account][caller.region].event_buses["default"].rules.values()):
-        if rule.state == "ENABLED" and rule.event_pattern.matches_event(event):
+    for rule in list(events_backends[place.account][place.region].event_buses["default"].rules.values()):
+        if rule.state == "ENABLED" and rule.event_pattern.matches_event(cast("Any", event)):
             for target in rule.targets:
                 _deliver(place, target["Arn"], event)
 

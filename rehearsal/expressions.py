@@ -43,7 +43,12 @@ class Scope:
         """The value with every variable replaced by what it is now."""
         if is_variable(value):
             kind, argument = next(iter(value.items()))
-            return {"Get": self._get, "Std:Join": self._join, "Std:JsonGet": self._json_get}[kind](argument)
+            resolvers: dict[str, Callable[[Any], Any]] = {
+                "Get": self._get,
+                "Std:Join": self._join,
+                "Std:JsonGet": self._json_get,
+            }
+            return resolvers[kind](argument)
         if isinstance(value, dict):
             return {key: self.resolve(inner) for key, inner in value.items()}
         if isinstance(value, list):

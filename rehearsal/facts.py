@@ -55,7 +55,8 @@ def facts(rehearsal: Rehearsal) -> Facts:
 def _data(act: Act) -> Facts:
     snapshot = act.snapshot
     return {
-        "rows": snapshot["rows"],
+        "rows": sum(snapshot["rows"].values()),
+        "rows_by_part": snapshot["rows"],
         "excluded": snapshot["excluded"],
         "quarantined": snapshot["quarantined"]["total"],
         "by_reason": snapshot["quarantined"]["by_reason"],
@@ -100,7 +101,7 @@ def _deployed(found: Facts) -> Table:
     table.add_row("resources", f"{resources['declared']} declared, {resources['created']} created and read back")
     recorded = ", ".join(f"{r['type']} {r['logical_id']}" for r in resources["recorded_only"])
     table.add_row("recorded only", recorded or "none")
-    table.add_row("rows", ", ".join(f"{name} {count:,}" for name, count in data["rows"].items()))
+    table.add_row("rows", ", ".join(f"{name} {count:,}" for name, count in data["rows_by_part"].items()))
     table.add_row("excluded", ", ".join(f"{name} {count:,}" for name, count in data["excluded"].items()))
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in data["by_reason"].items())
     table.add_row("quarantined", f"{data['quarantined']:,}" + (f" ({reasons})" if reasons else ""))

@@ -7,10 +7,10 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo.ht
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import tarfile
-import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,9 +22,10 @@ from urllib.parse import urlparse
 from rehearsal.processes import Processes
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Mapping
 
-    from rehearsal.image import Images
+    from rehearsal.image import Image, Images
     from rehearsal.resources import Place
 
 Json = dict[str, Any]
@@ -121,7 +122,7 @@ def _run_processing(job: Job, images: Images, stop: threading.Event) -> None:
     outputs = [output["S3Output"] for output in request.get("ProcessingOutputConfig", {}).get("Outputs", [])]
     for output in outputs:
         job.local(output["LocalPath"]).mkdir(parents=True, exist_ok=True)
-    code = _run_container(job, images, stop, app["ImageUri"], app, {})
+    code = _Container(job, images, stop).run(app["ImageUri"], app, {})
     for output in outputs:  # SageMaker uploads what a failed job left, too
         _upload_folder(job, job.local(output["LocalPath"]), output["S3Uri"])
     job.exit_message = _said(job.root / "output/message", 1024)
@@ -143,7 +144,7 @@ def _run_training(job: Job, images: Images, stop: threading.Event) -> None:
     for channel in request.get("InputDataConfig", []):
         uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
         _download(job, uri, job.root / "input/data" / channel["ChannelName"])
-    code = _run_container(job, images, stop, algorithm["TrainingImage"], algorithm, _toolkit_variables(job, channels))
+    code = _Container(job, images, stop).run(algorithm["TrainingImage"], algorithm, _toolkit_variables(job, channels))
     if code and not stop.is_set():
         said = _said(job.root / "output/failure", 1024) or "See job logs for more information"
         raise JobError(f"AlgorithmError: {said}, exit code: {_exit_code(code)}")
@@ -153,35 +154,49 @@ def _run_training(job: Job, images: Images, stop: threading.Event) -> None:
             _upload(job, pack(job.root / "output/data"), f"{job.output_uri}/output.tar.gz")
 
 
-def _run_container(
-    job: Job, images: Images, stop: threading.Event, uri: str, specification: Json, extra: Mapping[str, str]
-) -> int:
-    """The image's process; entry point and arguments as they are, except that `python` is the image's Python."""
-    image = images.find(job.place, uri)
-    command = [*specification.get("ContainerEntrypoint", []), *specification.get("ContainerArguments", [])]
-    if not command or any(str(ML_ROOT) in part for part in command):
-        raise JobError(f"ClientError: the embedded AWS cannot run {command}: name an entry point without {ML_ROOT}")
-    home = job.folder / "home"
-    home.mkdir(parents=True, exist_ok=True)
-    command = [str(image.python) if part in {"python", "python3"} else part for part in command]
-    environment = {
-        "PATH": f"{image.python.parent}{os.pathsep}/usr/bin{os.pathsep}/bin",
-        "HOME": str(home),
-        "LANG": "C.UTF-8",
-        "PYTHONUNBUFFERED": "1",
-        "AWS_REGION": job.place.region,
-        **extra,
-        **{name: str(value) for name, value in job.request.get("Environment", {}).items()},
-        "SLIPWAY_ML_ROOT": str(job.root),
-    }
-    limit = job.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 86_400)
-    log = _Log(job)
-    begun = time.monotonic()
-    code = processes.run(command, folder=image.source, environment=environment, heard=log.add, seconds=limit, stop=stop)
-    log.flush()
-    if code < 0 and time.monotonic() - begun >= limit:
-        raise JobError(f"ClientError: MaxRuntimeExceeded, the job ran longer than {limit} seconds")
-    return code
+@dataclass(frozen=True)
+class _Container:
+    """What stands for a job's container: the image's process in the job's folder."""
+
+    job: Job
+    images: Images
+    stop: threading.Event
+
+    def run(self, uri: str, specification: Json, extra: Mapping[str, str]) -> int:
+        """Entry point and arguments as they are, except that `python` is the image's Python; returns the exit code."""
+        job, image = self.job, self.images.find(self.job.place, uri)
+        command = [*specification.get("ContainerEntrypoint", []), *specification.get("ContainerArguments", [])]
+        if not command or any(str(ML_ROOT) in part for part in command):
+            raise JobError(f"ClientError: the embedded AWS cannot run {command}: name an entry point without {ML_ROOT}")
+        limit = job.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 86_400)
+        log, begun = _Log(job), time.monotonic()
+        code = processes.run(
+            [str(image.python) if part in {"python", "python3"} else part for part in command],
+            folder=image.source,
+            environment=self._environment(image, extra),
+            heard=log.add,
+            seconds=limit,
+            stop=self.stop,
+        )
+        log.flush()
+        if code < 0 and time.monotonic() - begun >= limit:
+            raise JobError(f"ClientError: MaxRuntimeExceeded, the job ran longer than {limit} seconds")
+        return code
+
+    def _environment(self, image: Image, extra: Mapping[str, str]) -> dict[str, str]:
+        """What a container would see; nothing of the server's own environment, no credentials."""
+        home = self.job.folder / "home"
+        home.mkdir(parents=True, exist_ok=True)
+        return {
+            "PATH": os.pathsep.join([str(image.python.parent), "/usr/bin", "/bin"]),
+            "HOME": str(home),
+            "LANG": "C.UTF-8",
+            "PYTHONUNBUFFERED": "1",
+            "AWS_REGION": self.job.place.region,
+            **extra,
+            **{name: str(value) for name, value in self.job.request.get("Environment", {}).items()},
+            "SLIPWAY_ML_ROOT": str(self.job.root),
+        }
 
 
 def _toolkit_variables(job: Job, channels: list[str]) -> dict[str, str]:
@@ -260,16 +275,16 @@ def _upload(job: Job, body: bytes, uri: str) -> None:
 
 def pack(folder: Path) -> bytes:
     """A folder as .tar.gz, the same bytes for the same content."""
-    import io
-
     packed = io.BytesIO()
-    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1, mtime=0) as stream:
-        with tarfile.open(fileobj=stream, mode="w") as archive:
-            for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-                entry = tarfile.TarInfo(file.relative_to(folder).as_posix())
-                entry.size = file.stat().st_size
-                with file.open("rb") as content:
-                    archive.addfile(entry, content)
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1, mtime=0) as stream,
+        tarfile.open(fileobj=stream, mode="w") as archive,
+    ):
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = tarfile.TarInfo(file.relative_to(folder).as_posix())
+            entry.size = file.stat().st_size
+            with file.open("rb") as content:
+                archive.addfile(entry, content)
     return packed.getvalue()
 
 

@@ -8,7 +8,7 @@ import threading
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from moto.sagemaker.responses import SageMakerResponse
 
@@ -16,9 +16,9 @@ from rehearsal.api import Caller, Json, ServiceError, install
 from rehearsal.definition import mistakes
 from rehearsal.engine import Engine, Execution, StepRun
 from rehearsal.image import Images
-from rehearsal.jobs import Job
 
 if TYPE_CHECKING:
+    from rehearsal.jobs import Job
     from rehearsal.server import Server
 
 TYPES: dict[str, type] = {"String": str, "Integer": int, "Float": float, "Boolean": bool}

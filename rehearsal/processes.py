@@ -32,7 +32,7 @@ class Processes:
         seconds: float,
         stop: threading.Event,
     ) -> int:
-        """Run to the end, or until `seconds` have passed or `stop` is set; returns the exit code, negative if killed."""
+        """Run to the end, until `seconds` have passed or `stop` is set; returns the exit code, negative if killed."""
         with self._lock:
             if self._closed:
                 return -signal.SIGTERM

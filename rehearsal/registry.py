@@ -1,4 +1,4 @@
-"""SageMaker's model registry: groups, their policies, versions with lifecycle; an update erases nothing it does not name.
+"""SageMaker's model registry: groups, policies, versions with lifecycle; an update erases nothing it does not name.
 
 moto knows no lifecycle stages, and its UpdateModelPackage clears approval and metadata that a request leaves out.
 """
@@ -173,7 +173,7 @@ class Registry:
         told = {key: value for key, value in version.items() if not isinstance(value, datetime)}
         detail = {**told, "CreationTime": int(version["CreationTime"].timestamp() * 1000)}
         kind = "SageMaker Model Package State Change"
-        events.send(caller, self.place(caller), "aws.sagemaker", kind, detail, [version["ModelPackageArn"]])
+        events.send(self.place(caller), "aws.sagemaker", kind, detail, version["ModelPackageArn"])
 
 
 def _check_approval(request: Json) -> None:

@@ -25,8 +25,9 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from rehearsal import accounts, buckets, coverage, events, guard, jobs, pipelines, registry
+from rehearsal.answers import as_event
 from rehearsal.api import Caller, ServiceError
-from rehearsal.cloudformation import CloudFormation, as_event
+from rehearsal.cloudformation import CloudFormation
 from rehearsal.resources import Place
 
 if TYPE_CHECKING:
@@ -47,9 +48,8 @@ class Server:
         return Place(caller.account, caller.region, lambda service: _client(service, caller, self.endpoint))
 
     def announce(self, stack: Stack) -> None:
-        caller = Caller(stack.place.account, stack.place.region)
         kind = "CloudFormation Stack Status Change"
-        events.send(caller, stack.place, "aws.cloudformation", kind, as_event(stack), [stack.id])
+        events.send(stack.place, "aws.cloudformation", kind, as_event(stack), stack.id)
 
 
 @cache

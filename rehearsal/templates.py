@@ -24,7 +24,7 @@ NO_VALUE = object()
 VARIABLE = re.compile(r"\$\{([^!}][^}]*)\}")
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
     """Reads CloudFormation's short tags such as !Ref; builds plain values only."""
 
 

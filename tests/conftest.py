@@ -14,6 +14,8 @@ import pytest
 import app
 from stacks.config import ROOT
 
+pytest_plugins = ["embedded", "real_jobs"]
+
 Template = dict[str, Any]
 
 

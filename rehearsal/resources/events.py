@@ -27,7 +27,9 @@ class Rule(Provider):
     @staticmethod
     def _put(place: Place, rule: str, properties: Json) -> None:
         events = place.client("events")
-        given = {key: properties[key] for key in ("Description", "ScheduleExpression", "State") if key in properties}
+        given: Json = {
+            key: properties[key] for key in ("Description", "ScheduleExpression", "State") if key in properties
+        }
         if "EventPattern" in properties:
             given["EventPattern"] = json.dumps(properties["EventPattern"])
         events.put_rule(Name=rule, Tags=tags(properties), **given)

@@ -17,7 +17,6 @@ from pipeline_code.periods import SourceFile
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytest_plugins = ["real_jobs"]
 
 SHOPS = Source("shops", "reference", (Column("id", "string"), Column("size", "integer", nullable=True)), ("id",))
 VISITS = Source(

@@ -12,8 +12,6 @@ from pipeline_code.contract import ContractError
 if TYPE_CHECKING:
     from pipeline_code.model import Model
 
-pytest_plugins = ["real_jobs"]
-
 
 def test_values_get_their_types(flight_delay: Model) -> None:
     found = hyperparameters.parse(flight_delay.hyperparameters)

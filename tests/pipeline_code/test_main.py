@@ -15,7 +15,6 @@ from stacks.config import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytest_plugins = ["real_jobs"]
 
 ENVIRONMENT = {
     "SLIPWAY_MODEL": "flight_delay",

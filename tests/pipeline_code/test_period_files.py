@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from pipeline_code.model import Model
 
-pytest_plugins = ["real_jobs"]
-
 
 def test_events_of_all_periods_and_the_latest_references(real_periods: Path, flight_delay: Model) -> None:
     found = periods.find(real_periods, "2013-03", flight_delay.sources)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from real_jobs import Real
 
-pytest_plugins = ["real_jobs"]
 
 ENCODING = Encoding(("size", "kind"), {"kind": ["a", "b"]})
 

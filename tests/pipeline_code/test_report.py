@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from pipeline_code.model import Model
     from pipeline_code.steps.evaluate import Evaluation
 
-pytest_plugins = ["real_jobs"]
-
 
 @pytest.fixture(scope="module")
 def evaluation(real: Real, flight_delay: Model) -> Evaluation:

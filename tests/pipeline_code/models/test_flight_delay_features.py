@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-pytest_plugins = ["real_jobs"]
 
 Sources = dict[str, pl.DataFrame]
 MODEL = load_model("flight_delay")

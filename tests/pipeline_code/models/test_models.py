@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from pipeline_code.model import Model
 
-pytest_plugins = ["real_jobs"]
-
 
 def test_a_model_is_found_by_its_folder() -> None:
     assert "flight_delay" in models.names()

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from pipeline_code.model import Model
 
-pytest_plugins = ["real_jobs"]
 
 ARN = "arn:aws:sagemaker:eu-west-1:111111111111:model-package/slipway-flight-delay/1"
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from pipeline_code.model import Model
 
-pytest_plugins = ["real_jobs"]
-
 
 def part(real: Real, name: str) -> pl.DataFrame:
     return pl.read_parquet(real.dataset / f"{name}.parquet")

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from pipeline_code.contract import Job
 
-pytest_plugins = ["real_jobs"]
-
 
 @pytest.fixture
 def job(real: Real, new_job: NewJob, tmp_path: Path) -> Job:

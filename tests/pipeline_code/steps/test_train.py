@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from pipeline_code.model import Model
 
-pytest_plugins = ["real_jobs"]
-
 
 def test_the_same_dataset_gives_the_same_bytes(
     real: Real, flight_delay: Model, new_job: NewJob, tmp_path: Path

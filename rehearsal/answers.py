@@ -1,0 +1,87 @@
+"""How CloudFormation describes stacks, resources, parameters and changes in its answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rehearsal import templates
+
+if TYPE_CHECKING:
+    from rehearsal.api import Json
+    from rehearsal.deployment import Stack
+
+
+def parameters(stack: Stack, request: Json) -> dict[str, str]:
+    """What the request gives; a previous value that was only the template's default stays the default."""
+    given = {}
+    for parameter in request.get("Parameters") or []:
+        name = parameter["ParameterKey"]
+        if not parameter.get("UsePreviousValue"):
+            given[name] = parameter["ParameterValue"]
+        elif name in stack.parameters:
+            given[name] = stack.parameters[name]
+    return given
+
+
+def changes(stack: Stack, template: str) -> list[Json]:
+    """Each resource that is added, modified or removed, by its declaration."""
+    new = templates.parse(template)["Resources"]
+    old = templates.parse(stack.template)["Resources"] if stack.template else {}
+    actions = {name: "Add" if name not in old else "Modify" for name in new if new[name] != old.get(name)}
+    actions.update(dict.fromkeys(set(old) - set(new), "Remove"))
+    return [
+        {
+            "Type": "Resource",
+            "ResourceChange": {
+                "Action": action,
+                "LogicalResourceId": name,
+                "ResourceType": (new.get(name) or old[name])["Type"],
+            },
+        }
+        for name, action in actions.items()
+    ]
+
+
+def listed(parameters: dict[str, str]) -> list[Json]:
+    return [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
+
+
+def described(stack: Stack) -> Json:
+    return {
+        "StackId": stack.id,
+        "StackName": stack.name,
+        "Description": stack.description,
+        "Parameters": listed(stack.parameters),
+        "CreationTime": stack.created,
+        "LastUpdatedTime": stack.events[-1]["Timestamp"],
+        "StackStatus": stack.status,
+        "StackStatusReason": stack.reason,
+        "EnableTerminationProtection": stack.protected,
+        "Outputs": stack.outputs,
+        "Tags": stack.tags,
+        "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+    }
+
+
+def resources(stack: Stack, timestamp: str) -> list[Json]:
+    return [
+        {
+            "StackName": stack.name,
+            "StackId": stack.id,
+            "LogicalResourceId": resource.logical_id,
+            "PhysicalResourceId": resource.physical_id,
+            "ResourceType": resource.type,
+            "ResourceStatus": "CREATE_COMPLETE",
+            timestamp: stack.events[-1]["Timestamp"],
+        }
+        for resource in stack.resources.values()
+    ]
+
+
+def as_event(stack: Stack) -> dict[str, Any]:
+    """The detail of "CloudFormation Stack Status Change".
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/event-detail-stack-status-change.html
+    """
+    details = {"status": stack.status, "status-reason": stack.reason or ""}
+    return {"stack-id": stack.id, "status-details": details, "client-request-token": ""}

@@ -1,0 +1,248 @@
+"""CloudFormation as AWS documents it, where moto's own is silent, forgetful or wrong."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from embedded import Client
+
+
+def template(outputs: dict[str, Any] | None = None, **resources: Any) -> str:
+    return json.dumps({"Resources": resources, "Outputs": outputs or {}})
+
+
+def parameter(value: Any, **more: Any) -> dict[str, Any]:
+    return {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": value}, **more}
+
+
+def create(client: Client, body: str, name: str = "stack") -> dict[str, Any]:
+    client("cloudformation").create_stack(StackName=name, TemplateBody=body)
+    return stack(client, name)
+
+
+def stack(client: Client, name: str = "stack") -> dict[str, Any]:
+    found: dict[str, Any] = client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    return found
+
+
+def values(client: Client) -> list[str]:
+    return sorted(
+        client("ssm").get_parameter(Name=p["Name"])["Parameter"]["Value"]
+        for p in client("ssm").describe_parameters()["Parameters"]
+    )
+
+
+def change(client: Client, body: str, name: str = "cdk-deploy-change-set", kind: str = "UPDATE") -> None:
+    cloudformation = client("cloudformation")
+    cloudformation.create_change_set(StackName="stack", ChangeSetName=name, TemplateBody=body, ChangeSetType=kind)
+    cloudformation.execute_change_set(StackName="stack", ChangeSetName=name)
+
+
+def test_an_unknown_type_fails_the_stack_and_is_named(client: Client) -> None:
+    made = create(client, template(Good=parameter("x"), Odd={"Type": "AWS::Foo::Bar"}))
+
+    assert made["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert "AWS::Foo::Bar" in made["StackStatusReason"]
+    assert values(client) == []
+
+
+def test_an_unknown_property_fails_the_stack_and_is_named(client: Client) -> None:
+    odd = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x", "Colour": "red"}}
+
+    made = create(client, template(Odd=odd))
+
+    assert made["StackStatusReason"] == "the embedded AWS does not carry out AWS::SSM::Parameter Colour"
+
+
+def test_a_failed_resource_shows_its_reason_among_the_events(client: Client) -> None:
+    create(client, template(Bucket={"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "Not A Name"}}))
+
+    events = client("cloudformation").describe_stack_events(StackName="stack")["StackEvents"]
+    failed = [event for event in events if event["ResourceStatus"] == "CREATE_FAILED"]
+    assert [event["LogicalResourceId"] for event in failed] == ["Bucket"]
+    assert "Not A Name" in failed[0]["ResourceStatusReason"]
+
+
+def test_outputs_of_a_change_set_reach_other_stacks(client: Client) -> None:
+    outputs = {"Out": {"Value": {"Ref": "One"}, "Export": {"Name": "one"}}}
+    change(client, template(outputs, One=parameter("first")), kind="CREATE")
+
+    made = create(client, template(Two=parameter({"Fn::ImportValue": "one"})), "other")
+
+    assert made["StackStatus"] == "CREATE_COMPLETE"
+    assert values(client)[0] == "first"
+    assert any(value.startswith("stack-One-") for value in values(client))
+
+
+def test_an_import_nobody_exports_fails(client: Client) -> None:
+    made = create(client, template(Two=parameter({"Fn::ImportValue": "nothing"})))
+
+    assert "No export named nothing found" in made["StackStatusReason"]
+
+
+def test_change_sets_of_one_name_belong_to_their_stacks(client: Client) -> None:
+    cloudformation = client("cloudformation")
+    for name in ("left", "right"):
+        cloudformation.create_change_set(
+            StackName=name, ChangeSetName="same", ChangeSetType="CREATE", TemplateBody=template(P=parameter(name))
+        )
+
+    cloudformation.execute_change_set(StackName="left", ChangeSetName="same")
+
+    assert values(client) == ["left"]
+    assert stack(client, "right")["StackStatus"] == "REVIEW_IN_PROGRESS"
+
+
+def test_a_change_set_executes_once(client: Client) -> None:
+    change(client, template(P=parameter("x")), kind="CREATE")
+
+    with pytest.raises(ClientError) as caught:
+        client("cloudformation").execute_change_set(StackName="stack", ChangeSetName="cdk-deploy-change-set")
+
+    assert caught.value.response["Error"]["Code"] == "InvalidChangeSetStatus"
+
+
+def test_an_absent_change_set_has_the_code_that_cdk_waits_for(client: Client) -> None:
+    create(client, template(P=parameter("x")))
+
+    with pytest.raises(ClientError) as caught:
+        client("cloudformation").describe_change_set(StackName="stack", ChangeSetName="nothing")
+
+    assert caught.value.response["Error"]["Code"] == "ChangeSetNotFound"
+
+
+def test_a_change_set_without_changes_fails_as_in_aws(client: Client) -> None:
+    create(client, template(P=parameter("x")))
+    cloudformation = client("cloudformation")
+
+    cloudformation.create_change_set(StackName="stack", ChangeSetName="same", TemplateBody=template(P=parameter("x")))
+
+    described = cloudformation.describe_change_set(StackName="stack", ChangeSetName="same")
+    assert described["Status"] == "FAILED"
+    assert "didn't contain changes" in described["StatusReason"]
+
+
+def test_an_update_changes_adds_and_removes(client: Client) -> None:
+    create(client, template(Kept=parameter("old"), Gone=parameter("gone")))
+
+    change(client, template(Kept=parameter("new"), Added=parameter("added")))
+
+    assert stack(client)["StackStatus"] == "UPDATE_COMPLETE"
+    assert values(client) == ["added", "new"]
+
+
+def test_a_failed_update_restores_what_was(client: Client) -> None:
+    create(client, template(Kept=parameter("old")))
+
+    change(client, template(Added=parameter("added"), Kept=parameter("new"), Odd={"Type": "AWS::Foo::Bar"}))
+
+    made = stack(client)
+    assert made["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert "AWS::Foo::Bar" in made["StackStatusReason"]
+    assert values(client) == ["old"]
+
+
+def test_a_property_that_cannot_change_makes_a_new_resource_and_removes_the_old(client: Client) -> None:
+    def bucket(name: str) -> str:
+        return template(Bucket={"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}})
+
+    create(client, bucket("replaced-old"))
+
+    change(client, bucket("replaced-new"))
+
+    assert [found["Name"] for found in client("s3").list_buckets()["Buckets"]] == ["replaced-new"]
+
+
+def test_previous_values_of_parameters_that_only_have_a_default_stay_the_default(client: Client) -> None:
+    body = json.dumps(
+        {
+            "Parameters": {"Word": {"Type": "String", "Default": "default"}},
+            "Resources": {"P": parameter({"Ref": "Word"})},
+        }
+    )
+    create(client, body)
+
+    client("cloudformation").update_stack(
+        StackName="stack",
+        TemplateBody=body.replace('"P"', '"Q"'),
+        Parameters=[{"ParameterKey": "Word", "UsePreviousValue": True}],
+    )
+
+    assert values(client) == ["default"]
+
+
+def test_no_value_leaves_no_trace_in_lists(client: Client) -> None:
+    joined = {"Fn::Join": ["-", ["a", {"Fn::If": ["Never", "b", {"Ref": "AWS::NoValue"}]}, "c"]]}
+    body = json.loads(template(P=parameter(joined)))
+    body["Conditions"] = {"Never": {"Fn::Equals": ["a", "b"]}}
+
+    create(client, json.dumps(body))
+
+    assert values(client) == ["a-c"]
+
+
+def test_retained_resources_outlive_their_stack(client: Client) -> None:
+    create(client, template(Kept=parameter("kept", DeletionPolicy="Retain"), Gone=parameter("gone")))
+
+    client("cloudformation").delete_stack(StackName="stack")
+
+    assert values(client) == ["kept"]
+    with pytest.raises(ClientError, match="does not exist"):
+        stack(client)
+
+
+def test_describing_a_failed_stack_makes_nothing(client: Client) -> None:
+    create(client, template(Good=parameter("x"), Odd={"Type": "AWS::Foo::Bar"}))
+
+    resources = client("cloudformation").describe_stack_resources(StackName="stack")["StackResources"]
+
+    assert resources == []
+    assert values(client) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ({"Fn::GetAtt": ["Other", "Colour"]}, "no attribute Colour of AWS::SSM::Parameter Other"),
+        ({"Ref": "Nobody"}, "Unresolved resource dependencies [Nobody]"),
+        ({"Fn::Base64": "x"}, "no function Fn::Base64"),
+        ({"Fn::Select": [3, ["a"]]}, "cannot select nonexistent value at index 3"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_named(client: Client, value: Any, reason: str) -> None:
+    made = create(client, template(Other=parameter("x"), P=parameter(value)))
+
+    assert reason in made["StackStatusReason"]
+
+
+def test_an_unknown_operation_is_an_error_that_names_it(client: Client) -> None:
+    with pytest.raises(ClientError, match="the embedded AWS has no cloudformation:DetectStackDrift"):
+        client("cloudformation").detect_stack_drift(StackName="stack")
+    with pytest.raises(ClientError, match="the embedded AWS has no sagemaker:CreateArtifact"):
+        client("sagemaker").create_artifact(Source={"SourceUri": "x"}, ArtifactType="x")
+
+
+def test_a_final_status_is_an_event_that_starts_a_build(client: Client) -> None:
+    project = {
+        "Type": "AWS::CodeBuild::Project",
+        "Properties": {
+            "Artifacts": {"Type": "NO_ARTIFACTS"},
+            "Environment": {"ComputeType": "small", "Image": "i", "Type": "LINUX_CONTAINER"},
+            "ServiceRole": {"Fn::Sub": "arn:aws:iam::${AWS::AccountId}:role/x"},
+            "Source": {"Type": "S3", "Location": "b/k", "BuildSpec": "{}"},
+        },
+    }
+    rule = {
+        "Type": "AWS::Events::Rule",
+        "Properties": {
+            "EventPattern": {"source": ["aws.cloudformation"], "detail": {"stack-id": [{"Ref": "AWS::StackId"}]}},
+            "State": "ENABLED",
+            "Targets": [{"Id": "t", "Arn": {"Fn::GetAtt": ["Project", "Arn"]}, "RoleArn": "arn:aws:iam::2:role/x"}],
+        },
+    }
+
+    made = create(client, template(Project=project, Rule=rule))
+
+    assert made["StackStatus"] == "CREATE_COMPLETE", made["StackStatusReason"]
+    assert len(client("codebuild").list_builds()["ids"]) == 1
