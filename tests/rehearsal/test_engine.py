@@ -1,0 +1,376 @@
+"""The engine against small definitions whose steps are tiny scripts: each outcome as SageMaker documents it."""
+
+import io
+import json
+import time
+import zipfile
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from embedded import Client
+
+from operations.executions import Outcome, follow_execution, last_log_lines
+from stacks.config import ROOT
+
+URI = "200000000000.dkr.ecr.eu-west-1.amazonaws.com/job:1"
+ROLE = "arn:aws:iam::200000000000:role/job"
+
+JOB = """
+import json, os, pathlib, signal, sys, time
+root = pathlib.Path(os.environ["SLIPWAY_ML_ROOT"])
+out = root / "processing/output/made"
+what = sys.argv[1]
+print("doing", what, flush=True)
+if what == "make": (out / "facts.json").write_text(json.dumps({"n": 3, "word": "yes", "list": [1]}))
+if what == "copy":
+    got = (root / "processing/input/made/facts.json").read_text()
+    (out / "copy.json").write_text(got)
+if what == "crash": raise RuntimeError("the data is wrong")
+if what == "explain":
+    (root / "output").mkdir(exist_ok=True); (root / "output/message").write_text("row 7 is bad"); sys.exit(3)
+if what == "killed": os.kill(os.getpid(), signal.SIGKILL)
+if what == "sleep": time.sleep(60)
+if what == "environment": (out / "facts.json").write_text(json.dumps(dict(os.environ)))
+if what == "fit":
+    parameters = json.loads((root / "input/config/hyperparameters.json").read_text())
+    (root / "model/model.json").write_text(parameters["depth"] + (root / "input/data/made/facts.json").read_text())
+if what == "misfit":
+    (root / "output").mkdir(exist_ok=True); (root / "output/failure").write_text("it diverged"); sys.exit(1)
+"""
+
+
+@dataclass(frozen=True)
+class World:
+    """An account with a bucket and an image whose source is the script above."""
+
+    client: Client
+
+    def run(self, *steps: dict[str, Any], **parameters: str) -> Outcome:
+        arn = self.start(*steps, **parameters)
+        *_, outcome = follow_execution(self.client("sagemaker"), arn, every_seconds=0.05)
+        assert isinstance(outcome, Outcome)
+        return outcome
+
+    def start(self, *steps: dict[str, Any], **parameters: str) -> str:
+        sagemaker = self.client("sagemaker")
+        declared = [{"Name": name, "Type": "String"} for name in parameters]
+        definition = {"Version": "2020-12-01", "Parameters": declared, "Steps": list(steps)}
+        sagemaker.create_pipeline(
+            PipelineName="p", PipelineDefinition=json.dumps(definition), RoleArn=ROLE, ClientRequestToken="0" * 32
+        )
+        given = [{"Name": name, "Value": value} for name, value in parameters.items()]
+        started = sagemaker.start_pipeline_execution(
+            PipelineName="p", PipelineParameters=given, ClientRequestToken="1" * 32
+        )
+        return str(started["PipelineExecutionArn"])
+
+    def read(self, key: str) -> bytes:
+        body: bytes = self.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return body
+
+    @property
+    def bucket(self) -> str:
+        return f"work-{self.client('sts').get_caller_identity()['Account']}"
+
+
+@pytest.fixture
+def world(client: Client) -> World:
+    made = World(client)
+    client("s3").create_bucket(Bucket=made.bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("job.py", JOB)
+        archive.writestr("requirements/job.txt", (ROOT / "requirements/job.txt").read_text())
+    client("s3").put_object(Bucket=made.bucket, Key="source.zip", Body=packed.getvalue())
+    account = client("sts").get_caller_identity()["Account"]
+    client("codebuild").create_project(
+        name="build",
+        source={"type": "S3", "location": f"{made.bucket}/source.zip"},
+        artifacts={"type": "NO_ARTIFACTS"},
+        serviceRole=f"arn:aws:iam::{account}:role/build",
+        environment={
+            "type": "LINUX_CONTAINER",
+            "image": "x",
+            "computeType": "BUILD_GENERAL1_SMALL",
+            "environmentVariables": [{"name": "IMAGE_URI", "value": URI}],
+        },
+    )
+    return made
+
+
+def step(world: World, name: str, what: str, *, after: str = "", uri: str = URI, seconds: int = 60) -> dict[str, Any]:
+    source = {"Get": f"Steps.{after}.ProcessingOutputConfig.Outputs['made'].S3Output.S3Uri"}
+    local = "/opt/ml/processing/input/made"
+    given = [{"InputName": "made", "S3Input": {"S3Uri": source, "LocalPath": local, "S3DataType": "S3Prefix"}}]
+    output = {"S3Uri": f"s3://{world.bucket}/{name}", "LocalPath": "/opt/ml/processing/output/made"}
+    return {
+        "Name": name,
+        "Type": "Processing",
+        "Arguments": {
+            "ProcessingResources": {
+                "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
+            },
+            "AppSpecification": {
+                "ImageUri": uri,
+                "ContainerEntrypoint": ["python", "job.py"],
+                "ContainerArguments": [what],
+            },
+            "RoleArn": ROLE,
+            "ProcessingInputs": given if after else [],
+            "ProcessingOutputConfig": {
+                "Outputs": [{"OutputName": "made", "S3Output": {**output, "S3UploadMode": "EndOfJob"}}]
+            },
+            "StoppingCondition": {"MaxRuntimeInSeconds": seconds},
+        },
+        "PropertyFiles": [{"PropertyFileName": "facts", "OutputName": "made", "FilePath": "facts.json"}],
+    }
+
+
+def training(world: World, what: str) -> dict[str, Any]:
+    source = {"Get": "Steps.Make.ProcessingOutputConfig.Outputs['made'].S3Output.S3Uri"}
+    return {
+        "Name": "Fit",
+        "Type": "Training",
+        "Arguments": {
+            "AlgorithmSpecification": {
+                "TrainingImage": URI,
+                "TrainingInputMode": "File",
+                "ContainerEntrypoint": ["python", "job.py"],
+                "ContainerArguments": [what],
+            },
+            "RoleArn": ROLE,
+            "HyperParameters": {"depth": "6"},
+            "InputDataConfig": [
+                {
+                    "ChannelName": "made",
+                    "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": source}},
+                }
+            ],
+            "OutputDataConfig": {"S3OutputPath": f"s3://{world.bucket}/models"},
+            "ResourceConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        },
+    }
+
+
+def fact(path: str) -> dict[str, Any]:
+    return {"Std:JsonGet": {"PropertyFile": {"Get": "Steps.Make.PropertyFiles.facts"}, "Path": path}}
+
+
+def condition(*conditions: dict[str, Any], then: list[Any] | None = None, otherwise: list[Any] | None = None) -> Any:
+    arguments = {"Conditions": list(conditions), "IfSteps": then or [], "ElseSteps": otherwise or []}
+    return {"Name": "Ask", "Type": "Condition", "Arguments": arguments}
+
+
+def fail(message: Any) -> dict[str, Any]:
+    return {"Name": "Stop", "Type": "Fail", "Arguments": {"ErrorMessage": message}}
+
+
+def states(outcome: Outcome) -> dict[str, str]:
+    return {step.name: step.status for step in outcome.steps}
+
+
+def test_a_step_gets_what_another_made(world: World) -> None:
+    outcome = world.run(step(world, "Copy", "copy", after="Make"), step(world, "Make", "make"))
+
+    assert outcome.status == "Succeeded", outcome.failure
+    assert list(states(outcome)) == ["Make", "Copy"]
+    assert json.loads(world.read("Copy/copy.json"))["n"] == 3
+
+
+def test_training_packs_the_model(world: World) -> None:
+    outcome = world.run(step(world, "Make", "make"), training(world, "fit"))
+
+    assert outcome.status == "Succeeded", outcome.failure
+    job = outcome.steps[1].metadata["TrainingJob"]["Arn"].rsplit("/", 1)[1]
+    described = world.client("sagemaker").describe_training_job(TrainingJobName=job)
+    assert described["TrainingJobStatus"] == "Completed"
+    key = described["ModelArtifacts"]["S3ModelArtifacts"].removeprefix(f"s3://{world.bucket}/")
+    assert key == f"models/{job}/output/model.tar.gz"
+    assert world.read(key)[:2] == b"\x1f\x8b"
+
+
+def test_a_training_jobs_own_words_are_its_failure_reason(world: World) -> None:
+    outcome = world.run(step(world, "Make", "make"), training(world, "misfit"))
+
+    assert outcome.status == "Failed"
+    assert outcome.failure == "Step Fit: AlgorithmError: it diverged, exit code: 1"
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ("crash", "AlgorithmError: See job logs for more information, exit code: 1"),
+        ("explain", "AlgorithmError: row 7 is bad, exit code: 3"),
+        ("killed", "AlgorithmError: See job logs for more information, exit code: 137"),
+    ],
+)
+def test_a_failed_step_fails_the_execution_with_its_reason(world: World, what: str, reason: str) -> None:
+    outcome = world.run(step(world, "Make", what), step(world, "Copy", "copy", after="Make"))
+
+    assert outcome.status == "Failed"
+    assert outcome.failure == f"Step Make: {reason}"
+    assert states(outcome) == {"Make": "Failed"}
+
+
+def test_a_crash_is_read_in_the_jobs_log(world: World) -> None:
+    outcome = world.run(step(world, "Make", "crash"))
+
+    lines = last_log_lines(world.client("logs"), outcome.steps[0])
+    assert lines[0] == "doing crash"
+    assert lines[-1] == "RuntimeError: the data is wrong"
+
+
+def test_a_job_that_takes_too_long_is_ended(world: World) -> None:
+    outcome = world.run(step(world, "Make", "sleep", seconds=1))
+
+    assert outcome.failure == "Step Make: ClientError: MaxRuntimeExceeded, the job ran longer than 1 seconds"
+
+
+def test_a_job_sees_nothing_of_this_machine(world: World) -> None:
+    outcome = world.run(step(world, "Make", "environment"))
+
+    assert outcome.status == "Succeeded", outcome.failure
+    seen = json.loads(world.read("Make/facts.json"))
+    assert not [name for name in seen if name.startswith("AWS_") and name != "AWS_REGION"]
+    assert "VIRTUAL_ENV" not in seen
+
+
+def test_an_image_nobody_builds_is_named(world: World) -> None:
+    outcome = world.run(step(world, "Make", "make", uri="other:1"))
+
+    assert outcome.failure == f"Step Make: image other:1 is built by no deployed project; known are {URI}"
+
+
+def test_an_input_with_nothing_below_it_fails_the_job(world: World) -> None:
+    wrong = step(world, "Make", "make", after="Make")
+    wrong["Arguments"]["ProcessingInputs"][0]["S3Input"]["S3Uri"] = f"s3://{world.bucket}/nothing"
+
+    outcome = world.run(wrong)
+
+    assert "No S3 objects found under S3 URL" in outcome.failure
+
+
+@pytest.mark.parametrize(
+    ("asked", "taken"),
+    [
+        ({"Type": "Equals", "LeftValue": fact("n"), "RightValue": 3}, True),
+        ({"Type": "GreaterThan", "LeftValue": fact("n"), "RightValue": 3}, False),
+        ({"Type": "LessThanOrEqualTo", "LeftValue": fact("list[0]"), "RightValue": 1.5}, True),
+        ({"Type": "In", "QueryValue": fact("word"), "Values": ["no", "yes"]}, True),
+        ({"Type": "Not", "Expression": {"Type": "Equals", "LeftValue": fact("word"), "RightValue": "yes"}}, False),
+        (
+            {
+                "Type": "Or",
+                "Conditions": [
+                    {"Type": "Equals", "LeftValue": fact("n"), "RightValue": 4},
+                    {"Type": "Equals", "LeftValue": fact("n"), "RightValue": 3},
+                ],
+            },
+            True,
+        ),
+    ],
+)
+def test_a_condition_takes_one_branch(world: World, asked: dict[str, Any], taken: bool) -> None:
+    then = [step(world, "Copy", "copy", after="Make")]
+
+    outcome = world.run(step(world, "Make", "make"), condition(asked, then=then, otherwise=[fail("no")]))
+
+    assert states(outcome).get("Copy") == ("Succeeded" if taken else None)
+    assert outcome.status == ("Succeeded" if taken else "Failed")
+
+
+def test_a_fail_step_says_what_the_run_found(world: World) -> None:
+    asked = {"Type": "Equals", "LeftValue": fact("n"), "RightValue": 4}
+    message = {"Std:Join": {"On": " ", "Values": ["n is", fact("n"), "for", {"Get": "Parameters.Period"}]}}
+
+    outcome = world.run(step(world, "Make", "make"), condition(asked, otherwise=[fail(message)]), Period="2013-04")
+
+    assert outcome.failure == "n is 3 for 2013-04"
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"), [("absent", "nothing at absent"), ("list", "is not a single value"), ("n.x", "nothing at x")]
+)
+def test_a_value_that_is_not_there_fails_the_step_that_asks(world: World, path: str, reason: str) -> None:
+    asked = {"Type": "Equals", "LeftValue": fact(path), "RightValue": 4}
+
+    outcome = world.run(step(world, "Make", "make"), condition(asked))
+
+    assert outcome.status == "Failed"
+    assert reason in outcome.failure
+
+
+def test_a_missing_property_file_is_named_with_its_uri(world: World) -> None:
+    asked = {"Type": "Equals", "LeftValue": fact("n"), "RightValue": 4}
+
+    outcome = world.run(step(world, "Make", "nothing"), condition(asked))
+
+    assert f"nothing at s3://{world.bucket}/Make/facts.json" in outcome.failure
+
+
+def test_a_feature_that_is_not_carried_out_is_an_error(world: World) -> None:
+    cached = {**step(world, "Make", "make"), "CacheConfig": {"Enabled": True, "ExpireAfter": "1d"}}
+
+    outcome = world.run(cached)
+
+    assert "does not carry out CacheConfig" in outcome.failure
+
+
+def test_steps_that_wait_for_each_other_are_named(world: World) -> None:
+    first, second = step(world, "Make", "make"), step(world, "Copy", "copy", after="Make")
+
+    outcome = world.run({**first, "DependsOn": ["Copy"]}, second)
+
+    assert outcome.status == "Failed"
+    assert outcome.failure == "steps Make, Copy wait for steps that never run"
+
+
+def test_stopping_ends_the_running_job(world: World) -> None:
+    arn, sagemaker = world.start(step(world, "Make", "sleep")), world.client("sagemaker")
+    while not sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)["PipelineExecutionSteps"]:
+        time.sleep(0.05)
+
+    sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn, ClientRequestToken="2" * 32)
+
+    *_, outcome = follow_execution(sagemaker, arn, every_seconds=0.05)
+    assert isinstance(outcome, Outcome)
+    assert outcome.status == "Stopped"
+    assert states(outcome) == {"Make": "Stopped"}
+
+
+def test_the_same_token_starts_once(world: World) -> None:
+    first = world.start(step(world, "Make", "make"))
+
+    again = world.client("sagemaker").start_pipeline_execution(PipelineName="p", ClientRequestToken="1" * 32)
+
+    assert again["PipelineExecutionArn"] == first
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            [{"Name": "Periodd", "Value": "x"}],
+            "Parameter Periodd is not one of Period; Parameter Period has no default",
+        ),
+        ([], "Parameter Period has no default and needs a value"),
+    ],
+)
+def test_wrong_parameters_are_named_all_at_once(world: World, given: list[dict[str, str]], message: str) -> None:
+    world.start(step(world, "Make", "make"), Period="2013-04")
+
+    with pytest.raises(ClientError, match=message):
+        world.client("sagemaker").start_pipeline_execution(
+            PipelineName="p", PipelineParameters=given, ClientRequestToken="3" * 32
+        )
+
+
+def test_a_wrong_definition_is_refused_when_it_arrives(world: World) -> None:
+    wrong = step(world, "Make", "make")
+    del wrong["Arguments"]["RoleArn"]
+
+    with pytest.raises(ClientError, match='Missing required parameter in input: "RoleArn"'):
+        world.start(wrong)
