@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 EnvironmentName = Annotated[str, typer.Option("--env", help="Which file of environments/, without .toml.")]
 ModelName = Annotated[str, typer.Option("--model", help="Which folder of pipeline_code/models.")]
 
+STOPPED = 130
+"""How a shell reports a command that Ctrl-C ended."""
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console(highlight=False, soft_wrap=True)
 
@@ -206,8 +209,10 @@ def main() -> None:
     """Run a verb; every foreseen failure is its message on stderr, never a traceback."""
     try:
         app()
-    except KeyboardInterrupt:
-        _fail("stopped")
+    except SystemExit as ended:
+        if ended.code == STOPPED:
+            _fail("stopped", code=STOPPED)
+        raise
     except Exception as error:
         if not _foreseen(error):
             raise
@@ -220,10 +225,10 @@ def _foreseen(error: Exception) -> bool:
     return own or type(error).__module__.startswith("botocore") or isinstance(error, ConfigError)
 
 
-def _fail(message: str) -> None:
+def _fail(message: str, code: int = 1) -> None:
     for line in message.splitlines():
         print(f"slipway: {line}", file=sys.stderr)  # noqa: T201 rich would wrap what people copy
-    sys.exit(1)
+    sys.exit(code)
 
 
 if __name__ == "__main__":
