@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -91,12 +92,18 @@ def _version(act: Act) -> Facts:
 
 def tables(found: Facts) -> list[RenderableType]:
     """The same for people: what was deployed, what ran, how good it is, what this shows and does not."""
-    return [_deployed(found), _ran(found), _good(found), _shown(found)]
+    return [_deployed(found), _ran(found), _good(found), _time(found), _shown(found)]
+
+
+def _table(title: str, *columns: str, show_header: bool = True) -> Table:
+    return Table(
+        *columns, title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, show_header=show_header
+    )
 
 
 def _deployed(found: Facts) -> Table:
     resources, data = found["resources"], found["data"]
-    table = Table(title="Deployed", title_justify="left", show_header=False)
+    table = _table("Deployed by the real CDK CLI", show_header=False)
     table.add_row("stacks", ", ".join(found["stacks"]))
     table.add_row("resources", f"{resources['declared']} declared, {resources['created']} created and read back")
     recorded = ", ".join(f"{r['type']} {r['logical_id']}" for r in resources["recorded_only"])
@@ -109,33 +116,45 @@ def _deployed(found: Facts) -> Table:
 
 
 def _ran(found: Facts) -> Table:
-    table = Table("period", "step", "status", "seconds", title="Ran", title_justify="left")
-    for step in found["steps"]:
-        seconds = "" if step["seconds"] is None else f"{step['seconds']:.1f}"
-        table.add_row(step["period"], step["name"], step["status"], seconds)
-    for phase, seconds in found["seconds"].items():
-        table.add_row("", phase, "", f"{seconds:.1f}", style="dim")
+    """A row a step, a column a training."""
+    periods = list(dict.fromkeys(step["period"] for step in found["steps"]))
+    table = _table("Ran by the deployed pipeline", "step", *periods)
+    for name in dict.fromkeys(step["name"] for step in found["steps"]):
+        ran = {step["period"]: step for step in found["steps"] if step["name"] == name}
+        table.add_row(name, *(_how(ran.get(period)) for period in periods))
     return table
+
+
+def _how(step: Facts | None) -> str:
+    if step is None:
+        return "not run"
+    return step["status"] + ("" if step["seconds"] is None else f" in {step['seconds']:.1f} s")
 
 
 def _good(found: Facts) -> Table:
     versions = found["versions"]
-    headings = [f"version {v['arn'].rsplit('/', 1)[1]}, tested on {v['period']}" for v in versions]
+    headings = [f"version {v['arn'].rsplit('/', 1)[1]}\non {v['period']}" for v in versions]
     champion = versions[-1]["compared_with"]
-    table = Table("metric", *headings, f"champion on {versions[-1]['period']}", title="Versions", title_justify="left")
+    table = _table("Registered", "", *headings, f"champion\non {versions[-1]['period']}")
     for metric in METRICS:
         beside = champion.get(metric)
-        table.add_row(
-            metric, *(f"{v['metrics'][metric]:.4f}" for v in versions), "" if beside is None else f"{beside:.4f}"
-        )
+        figures = [f"{version['metrics'][metric]:.4f}" for version in versions]
+        table.add_row(metric, *figures, "" if beside is None else f"{beside:.4f}")
     table.add_row("stage", *(f"{v['stage']}/{v['status']}" for v in versions), "")
-    table.add_row("approval", *(v["approval"] for v in versions), "")
-    table.caption = "\n".join(v["arn"] for v in versions)
+    table.caption = "\n".join(f"{v['arn']}\n  {v['approval']}" for v in versions)
+    table.caption_justify = "left"
+    return table
+
+
+def _time(found: Facts) -> Table:
+    table = _table("Where the time went", "phase", "seconds")
+    for phase, seconds in found["seconds"].items():
+        table.add_row(phase, f"{seconds:.1f}")
     return table
 
 
 def _shown(found: Facts) -> Table:
-    table = Table(title="What this run shows", title_justify="left", show_header=False)
+    table = _table("What this run shows", show_header=False)
     for line in found["proved"]:
         table.add_row("proved", line)
     for line in found["not_proved"]:

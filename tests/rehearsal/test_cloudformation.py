@@ -228,7 +228,7 @@ def test_a_final_status_is_an_event_that_starts_a_build(client: Client) -> None:
         "Type": "AWS::CodeBuild::Project",
         "Properties": {
             "Artifacts": {"Type": "NO_ARTIFACTS"},
-            "Environment": {"ComputeType": "small", "Image": "i", "Type": "LINUX_CONTAINER"},
+            "Environment": {"ComputeType": "BUILD_GENERAL1_SMALL", "Image": "i", "Type": "LINUX_CONTAINER"},
             "ServiceRole": {"Fn::Sub": "arn:aws:iam::${AWS::AccountId}:role/x"},
             "Source": {"Type": "S3", "Location": "b/k", "BuildSpec": "{}"},
         },
