@@ -128,7 +128,8 @@ def _ran(found: Facts) -> Table:
 def _how(step: Facts | None) -> str:
     if step is None:
         return "not run"
-    return step["status"] + ("" if step["seconds"] is None else f" in {step['seconds']:.1f} s")
+    seconds = "" if step["seconds"] is None else f" in {step['seconds']:.1f} s"
+    return f"{step['status']}{seconds}"
 
 
 def _good(found: Facts) -> Table:
