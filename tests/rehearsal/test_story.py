@@ -150,7 +150,7 @@ def test_jobs_log_to_cloudwatch(rehearsal: Rehearsal) -> None:
 
 
 def test_the_tables_can_be_printed(found: Facts) -> None:
-    printed = Console(width=80, record=True, file=io.StringIO())
+    printed = Console(width=80, soft_wrap=True, record=True, file=io.StringIO())
     for table in tables(found):
         printed.print(table)
 
