@@ -21,13 +21,14 @@ class GuardError(Exception):
 def check(environment: Mapping[str, str]) -> None:
     """Refuse to rehearse where a mistake could reach a real account."""
     problems = []
+    endpoint = environment.get("AWS_ENDPOINT_URL", "")
+    rehearsed = bool(endpoint) and is_loopback(endpoint.split("//")[-1].rsplit(":", 1)[0])
     key = environment.get("AWS_ACCESS_KEY_ID", "")
-    if key.startswith((LONG_LIVED, TEMPORARY)):
+    if key.startswith((LONG_LIVED, TEMPORARY)) and not rehearsed:
         problems.append(f"AWS_ACCESS_KEY_ID={key[:8]}... looks like a real key; unset it for the rehearsal")
     if environment.get("AWS_PROFILE"):
         problems.append(f"AWS_PROFILE={environment['AWS_PROFILE']} names a profile; unset it for the rehearsal")
-    endpoint = environment.get("AWS_ENDPOINT_URL", "")
-    if endpoint and not is_loopback(endpoint.split("//")[-1].rsplit(":", 1)[0]):
+    if endpoint and not rehearsed:
         problems.append(f"AWS_ENDPOINT_URL={endpoint} is not on this machine; unset it for the rehearsal")
     if problems:
         raise GuardError("\n".join(problems))

@@ -123,6 +123,10 @@ def test_whatever_could_reach_a_real_account_is_refused(environment: dict[str, s
         guard.check(environment)
 
 
+def test_the_keys_of_another_rehearsal_are_no_danger() -> None:
+    guard.check({"AWS_ACCESS_KEY_ID": "ASIAIOSFODNN7EXAMPLE", "AWS_ENDPOINT_URL": "http://localhost:4566"})
+
+
 def test_the_users_aws_settings_and_proxies_do_not_get_in() -> None:
     given = {"HOME": "/home/me", "AWS_SESSION_TOKEN": "x", "HTTPS_PROXY": "http://proxy", "CDK_DEFAULT_ACCOUNT": "1"}
 

@@ -1,12 +1,15 @@
 """What every environment promises, whatever its rooms: boundary, encryption, privacy, names, order."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from conftest import Assembly, synthesize
 
 from rehearsal import definition
+from rehearsal.cdk import node
 from stacks.config import ROOT, load
 
 POLICY_LIMIT = 6144
@@ -43,6 +46,21 @@ def test_two_synths_are_byte_equal(assembly: Assembly, tmp_path: Path) -> None:
 def test_synth_asks_aws_nothing(assembly: Assembly) -> None:
     for manifest in assembly.folder.rglob("manifest.json"):
         assert "missing" not in json.loads(manifest.read_text())
+
+
+def test_synth_needs_no_credentials_network_git_or_docker(tmp_path: Path) -> None:
+    """The app itself, with Node on its path and nothing else, and every proxy dead."""
+    dead = "http://127.0.0.1:9"
+    environment = {"PATH": str(node().parent), "HOME": str(tmp_path), "HTTPS_PROXY": dead, "HTTP_PROXY": dead}
+    context = {"environment": "dev", **json.loads((ROOT / "cdk.json").read_text())["context"]}
+    given = {"CDK_OUTDIR": str(tmp_path / "out"), "CDK_CONTEXT_JSON": json.dumps(context), "CDK_VALIDATION": "false"}
+
+    done = subprocess.run(
+        [sys.executable, "app.py"], cwd=ROOT, env={**environment, **given}, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "out").rglob("*.template.json"))) == 6
 
 
 def test_every_role_carries_its_environments_boundary(assembly: Assembly) -> None:
