@@ -105,7 +105,8 @@ class Training(cdk.Stack):
             image_uri=self._rooms.image.uri,
             commit=commit,
             jobs={name: self._job_resources(name, role) for name, role in roles.items()},
-            inputs={artifact: self._place(artifact).uri for artifact in contract.EXTERNAL},
+            # With the slash, or the prefix would take in a model whose name begins alike.
+            inputs={artifact: f"{self._place(artifact).uri}/" for artifact in contract.EXTERNAL},
             runs_uri=Place(runs, spelling.runs_prefix(self._model)).uri,
             temporary_uri=Place(runs, spelling.temporary_prefix(self._model)).uri,
             provenance_uri=self._place(contract.PROVENANCE).uri,

@@ -194,6 +194,16 @@ def test_jobs_are_isolated_encrypted_and_in_the_network(assembly: Assembly, envi
         assert "/opt/ml" not in json.dumps([job.get("AppSpecification"), job.get("AlgorithmSpecification")])
 
 
+def test_a_model_reads_its_own_folder_and_none_that_begins_alike(assembly: Assembly) -> None:
+    steps = definition.flatten(pipeline_definition(assembly, "dev")["Steps"])
+
+    given = {
+        i["InputName"]: i["S3Input"]["S3Uri"] for step in steps for i in step["Arguments"].get("ProcessingInputs", [])
+    }
+    assert given["periods"].endswith("/periods/flight_delay/")
+    assert given["champion"].endswith("/champion/flight_delay/")
+
+
 def test_a_version_starts_pending_in_development(assembly: Assembly) -> None:
     steps = definition.flatten(pipeline_definition(assembly, "dev")["Steps"])
 
