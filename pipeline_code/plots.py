@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    from pipeline_code.evaluation import Evaluation
     from pipeline_code.metrics import Scores
-    from pipeline_code.steps.evaluate import Evaluation
 
 # Colours that only stand for the page's own; svg() replaces them.
 INK, MUTED, LINE, NEW, OLD = "#010101", "#020202", "#030303", "#040404", "#050505"

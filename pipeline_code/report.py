@@ -11,8 +11,8 @@ from pipeline_code import plots, report_tables
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pipeline_code.evaluation import Evaluation
     from pipeline_code.model import Model
-    from pipeline_code.steps.evaluate import Evaluation
 
 STYLE = Path(__file__).with_suffix(".css")
 

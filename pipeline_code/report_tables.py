@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pipeline_code.bootstrap import Interval
+    from pipeline_code.evaluation import Evaluation
     from pipeline_code.gates import Slice
     from pipeline_code.model import Model
-    from pipeline_code.steps.evaluate import Evaluation
 
 METRICS = {
     "auc": ("AUC", "a random positive scores above a random negative; .5 is guessing"),

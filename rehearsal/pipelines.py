@@ -18,8 +18,11 @@ from rehearsal.engine import Engine, Execution, StepRun
 from rehearsal.image import Images
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from rehearsal.jobs import Job
-    from rehearsal.server import Server
+    from rehearsal.resources import Place
 
 TYPES: dict[str, type] = {"String": str, "Integer": int, "Float": float, "Boolean": bool}
 
@@ -37,10 +40,10 @@ class Region:
 class Pipelines:
     """The operations, by AWS's names."""
 
-    def __init__(self, server: Server) -> None:
-        self.server = server
+    def __init__(self, place: Callable[[Caller], Place], state: Path, job_python: Path) -> None:
+        self.place, self.folder = place, state / "jobs"
         self.regions: defaultdict[Caller, Region] = defaultdict(Region)
-        self.images = Images(server.state / "images", server.job_python)
+        self.images = Images(state / "images", job_python)
 
     def install(self) -> None:
         install(SageMakerResponse, {name: getattr(self, name) for name in dir(type(self)) if name[0].isupper()})
@@ -51,7 +54,7 @@ class Pipelines:
             raise ServiceError(
                 "ConflictException", f"Pipeline names must be unique within an AWS account; {name} exists"
             )
-        arn = self.server.place(caller).arn("sagemaker", f"pipeline/{name.lower()}")
+        arn = self.place(caller).arn("sagemaker", f"pipeline/{name.lower()}")
         now = datetime.now(UTC)
         self.regions[caller].pipelines[name] = {
             "PipelineArn": arn,
@@ -90,12 +93,12 @@ class Pipelines:
             pipeline_name=pipeline["PipelineName"],
             definition=definition,
             parameters=_parameters(definition, request.get("PipelineParameters", [])),
-            place=self.server.place(caller),
+            place=self.place(caller),
             display_name=request.get("PipelineExecutionDisplayName"),
         )
         region.executions[execution.arn] = execution
         region.tokens[token] = execution.arn
-        engine = Engine(execution, self.server.state / "jobs", self.images, lambda job: _keep(region, job))
+        engine = Engine(execution, self.folder, self.images, lambda job: _keep(region, job))
         threading.Thread(target=engine.run, daemon=True, name=execution.id).start()
         return {"PipelineExecutionArn": execution.arn}
 

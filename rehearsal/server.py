@@ -41,8 +41,6 @@ class Server:
     """What the services of this process need of each other."""
 
     endpoint: str
-    state: Path
-    job_python: Path
 
     def place(self, caller: Caller) -> Place:
         return Place(caller.account, caller.region, lambda service: _client(service, caller, self.endpoint))
@@ -105,13 +103,13 @@ def run(state: Path, job_python: Path) -> None:
     web = make_server("127.0.0.1", 0, recorder, threaded=True, request_handler=Quiet)
     os.environ["MOTO_PORT"] = str(web.server_port)
     os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
-    server = Server(f"http://localhost:{web.server_port}", state, job_python)
+    server = Server(f"http://localhost:{web.server_port}")
     answer_every_failure()
     accounts.install_accounts()
     buckets.install_buckets()
     CloudFormation(server.place, server.announce).install()
     registry.Registry(server.place).install()
-    pipelines.Pipelines(server).install()
+    pipelines.Pipelines(server.place, state, job_python).install()
     threading.Thread(target=web.serve_forever, daemon=True).start()
     sys.stdout.write(json.dumps({"port": web.server_port}) + "\n")
     sys.stdout.flush()

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from pipeline_code.contract import CHAMPION, NO_CHAMPION, Job, Step
+from pipeline_code.evaluation import Evaluation, Rival
 from pipeline_code.model import DAY, LABEL
 
 if TYPE_CHECKING:
@@ -18,11 +19,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import polars as pl
 
-    from pipeline_code.behaviours import Observed
-    from pipeline_code.bootstrap import DayDraws, Difference
+    from pipeline_code.bootstrap import DayDraws
     from pipeline_code.champion import Champion
-    from pipeline_code.gates import Slice, Verdict
-    from pipeline_code.metrics import CalibrationBin, Labels, Metrics, Scores
+    from pipeline_code.gates import Slice
+    from pipeline_code.metrics import Labels, Scores
     from pipeline_code.model import Model
     from pipeline_code.predictor import Predictor
 
@@ -38,33 +38,6 @@ STEP = Step(
 DIGITS = 6
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Rival:
-    """The champion on the same rows: its own metrics, and what the challenger gains over it."""
-
-    version: str
-    sha256: str
-    seen_to: str
-    scores: Scores
-    metrics: Metrics
-    difference: Difference
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Everything measured about one challenger; `labels` and `scores` are for the report's curves."""
-
-    labels: Labels
-    scores: Scores
-    metrics: Metrics
-    rival: Rival | None
-    slices: tuple[Slice, ...]
-    behaviours: tuple[Observed, ...]
-    calibration: tuple[CalibrationBin, ...]
-    gains: Mapping[str, float]
-    verdict: Verdict
 
 
 def main(job: Job) -> None:

@@ -17,8 +17,8 @@ from pipeline_code.steps import evaluate
 if TYPE_CHECKING:
     from real_jobs import Real
 
+    from pipeline_code.evaluation import Evaluation
     from pipeline_code.model import Model
-    from pipeline_code.steps.evaluate import Evaluation
 
 
 @pytest.fixture(scope="module")
