@@ -14,6 +14,10 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 from botocore.validate import ParamValidator
 
+from rehearsal import caching, parameters, retries
+from rehearsal.expressions import is_variable
+from rehearsal.graph import BRANCHES, cycle
+
 if TYPE_CHECKING:
     from botocore.model import Shape
 
@@ -36,7 +40,6 @@ EXECUTION_VARIABLES = (
     "StartDateTime",
     "CurrentDateTime",
 )
-PARAMETER_TYPES = {"String": "string", "Integer": "integer", "Float": "float", "Boolean": "boolean"}
 FAMILIES = {"long": "integer", "double": "float", "timestamp": "string"}
 DEFINITION_LIMIT = 1_048_576
 """Characters CreatePipeline accepts."""
@@ -48,11 +51,6 @@ CLOSED = ("DebugHookConfig", "DebugRuleConfigurations", "ProfilerConfig", "Profi
 def mistakes(definition: Json) -> list[str]:
     """Every mistake of a definition, each with the path to it; an empty list if there is none."""
     return _Checker(definition).run()
-
-
-def is_variable(value: Any) -> bool:
-    """Whether a value is resolved only when the pipeline runs."""
-    return isinstance(value, dict) and len(value) == 1 and next(iter(value)) in {"Get", "Std:Join", "Std:JsonGet"}
 
 
 def flatten(steps: list[Json]) -> list[Json]:
@@ -84,10 +82,30 @@ class _Checker:
             self._add(name, "two steps have this name; a pipeline's step names are unique")
         for name, step in self.steps.items():
             self._step(name, step)
+            self._extras(name, step)
+        self.found += parameters.mistakes(self.definition.get("Parameters", []))
+        self._cycles(self.definition["Steps"])
         size = len(json.dumps(self.definition))
         if size > DEFINITION_LIMIT:
             self._add("definition", f"{size} characters; CreatePipeline accepts {DEFINITION_LIMIT}")
         return self.found
+
+    def _extras(self, name: str, step: Json) -> None:
+        """What a step may carry beside its arguments."""
+        if "RetryPolicies" in step:
+            for line in retries.mistakes(step["RetryPolicies"], step["Type"]):
+                self._add(f"{name}.RetryPolicies", line)
+        if "CacheConfig" in step:
+            for line in caching.mistakes(step["CacheConfig"], step["Type"]):
+                self._add(f"{name}.CacheConfig", line)
+
+    def _cycles(self, steps: list[Json]) -> None:
+        loop = cycle(steps)
+        if loop:
+            self._add("definition", f"steps wait for each other: {' -> '.join(loop)}")
+        for step in steps:
+            for branch in BRANCHES:
+                self._cycles(step.get("Arguments", {}).get(branch, []))
 
     def _add(self, path: str, message: str) -> None:
         self.found.append(f"{path}: {message}")
@@ -174,7 +192,7 @@ class _Checker:
     def _reference(self, path: str, reference: str) -> str | None:
         root, _, rest = reference.partition(".")
         if root == "Parameters" and rest in self.parameters:
-            return PARAMETER_TYPES[self.parameters[rest]["Type"]]
+            return parameters.FAMILIES.get(self.parameters[rest].get("Type", ""))
         if root == "Execution" and rest in EXECUTION_VARIABLES:
             return "string"
         if root == "Steps":

@@ -10,12 +10,15 @@ import sys
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, Request, build_opener
 
 import boto3
 from botocore.config import Config
 
 from rehearsal import guard
 from rehearsal.accounts import ENTRY_ROLE
+from rehearsal.control import PATH
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -97,6 +100,27 @@ class EmbeddedAws:
                 config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
             )
         return self._clients[wanted]
+
+    def skip(self, seconds: float, why: str) -> None:
+        """Let the embedded AWS's time pass at once: schedules that fall due in between are carried out."""
+        self._order("clock", {"skip": seconds, "why": why})
+
+    def clock(self) -> dict[str, Any]:
+        """Its time, every wait that was skipped and what they add up to: now, waits, simulated_seconds."""
+        return self._order("clock", {})
+
+    def order_fault(self, step: str, kind: str, times: int = 1) -> None:
+        """Let something befall the next attempts of a pipeline step; the kinds stand in faults.py."""
+        self._order("fault", {"step": step, "kind": kind, "times": times})
+
+    def _order(self, order: str, given: dict[str, Any]) -> dict[str, Any]:
+        request = Request(f"{self.endpoint}{PATH}{order}", json.dumps(given).encode())  # noqa: S310 loopback
+        try:
+            with build_opener(ProxyHandler({})).open(request) as answer:
+                found: dict[str, Any] = json.load(answer)
+        except HTTPError as error:
+            raise EmbeddedAwsError(json.load(error)["error"]) from None
+        return found
 
     @cached_property
     def _session(self) -> Any:

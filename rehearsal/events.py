@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from moto.events.models import events_backends
+
+from rehearsal.clock import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def send(place: Place, source: str, kind: str, detail: Json, resource: str) -> None:
+def send(place: Place, source: str, kind: str, detail: Json, resources: list[str]) -> None:
     """Send one event of an AWS service on the default bus of the account."""
     event = {
         "version": "0",
@@ -27,9 +28,9 @@ def send(place: Place, source: str, kind: str, detail: Json, resource: str) -> N
         "detail-type": kind,
         "source": source,
         "account": place.account,
-        "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "time": clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
         "region": place.region,
-        "resources": [resource],
+        "resources": resources,
         "detail": detail,
     }
     for rule in list(events_backends[place.account][place.region].event_buses["default"].rules.values()):

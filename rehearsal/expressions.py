@@ -7,8 +7,6 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rehearsal.definition import is_variable
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -24,6 +22,11 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 TOKEN = re.compile(r"[A-Za-z0-9_]+|\['[^']+'\]|\[\d+\]")
 NAMES = ("OutputName", "InputName", "ChannelName", "MetricName")
 """By which member the elements of a described list are told apart: Outputs['model']."""
+
+
+def is_variable(value: Any) -> bool:
+    """Whether a value is resolved only when the pipeline runs."""
+    return isinstance(value, dict) and len(value) == 1 and next(iter(value)) in {"Get", "Std:Join", "Std:JsonGet"}
 
 
 class ExpressionError(Exception):

@@ -10,107 +10,57 @@ import gzip
 import io
 import json
 import os
+import shutil
 import tarfile
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
+from rehearsal import faults
+from rehearsal.clock import clock
+from rehearsal.job import ML_ROOT, Job, JobError
 from rehearsal.processes import Processes
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from rehearsal.image import Image, Images
-    from rehearsal.resources import Place
 
 Json = dict[str, Any]
 
-ML_ROOT = PurePosixPath("/opt/ml")
 HOSTS = {"current_host": "algo-1", "hosts": ["algo-1"], "network_interface_name": "eth0"}
 LOG_BATCH = 500
+SPOT_RETURNS_SECONDS = 300
+"""How long an interrupted job waits here for another spot instance; simulated."""
 processes = Processes()
 
 
-class JobError(Exception):
-    """Why a job failed, in SageMaker's words."""
-
-
-@dataclass
-class Job:
-    """One job: the request with its pipeline variables resolved, and how it went."""
-
-    kind: str
-    name: str
-    request: Json
-    place: Place
-    folder: Path
-    status: str = "InProgress"
-    failure: str | None = None
-    exit_message: str | None = None
-    created: datetime = field(default_factory=lambda: datetime.now(UTC))
-    ended: datetime | None = None
-
-    @property
-    def arn(self) -> str:
-        return self.place.arn("sagemaker", f"{self.kind.lower()}-job/{self.name}")
-
-    @property
-    def root(self) -> Path:
-        return self.folder / "opt-ml"
-
-    def local(self, path: str) -> Path:
-        """The folder that stands for a path below /opt/ml."""
-        if not PurePosixPath(path).is_relative_to(ML_ROOT):
-            raise JobError(f"ClientError: LocalPath {path} must be below {ML_ROOT}")
-        return self.root / PurePosixPath(path).relative_to(ML_ROOT)
-
-    def describe(self) -> Json:
-        """DescribeProcessingJob or DescribeTrainingJob."""
-        described = {
-            **self.request,
-            f"{self.kind}JobName": self.name,
-            f"{self.kind}JobArn": self.arn,
-            f"{self.kind}JobStatus": self.status,
-            "FailureReason": self.failure,
-            "CreationTime": self.created,
-            "LastModifiedTime": self.ended or self.created,
-            f"{self.kind}StartTime": self.created,
-            f"{self.kind}EndTime": self.ended,
-        }
-        if self.kind == "Processing":
-            return {**described, "ExitMessage": self.exit_message}
-        seconds = int(((self.ended or datetime.now(UTC)) - self.created).total_seconds())
-        return {
-            **described,
-            "SecondaryStatus": {"InProgress": "Training"}.get(self.status, self.status),
-            "ModelArtifacts": {"S3ModelArtifacts": f"{self.output_uri}/model.tar.gz"},
-            "TrainingTimeInSeconds": seconds,
-            "BillableTimeInSeconds": seconds,
-        }
-
-    @property
-    def output_uri(self) -> str:
-        return f"{self.request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{self.name}/output"
-
-
-def run(job: Job, images: Images, stop: threading.Event) -> None:
+def run(job: Job, images: Images, stop: threading.Event, fault: str | None = None) -> None:
     """Run a job to its end; its status, failure reason and artifacts are then those SageMaker would show."""
+    begun = time.monotonic()
+    job.turn("Starting")
+    job.announce()
     try:
+        _refuse(fault)
         if job.kind == "Processing":
             _run_processing(job, images, stop)
         else:
-            _run_training(job, images, stop)
-        job.status = "Stopped" if stop.is_set() else "Completed"
+            _run_training(job, images, stop, interrupted=fault == faults.INTERRUPTED)
+        outcome: tuple[str, str | None] = ("Stopped" if stop.is_set() else "Completed", None)
     except Exception as error:  # noqa: BLE001 whatever happens to a job is its failure reason
-        job.status = "Stopped" if stop.is_set() else "Failed"
-        job.failure = None if stop.is_set() else str(error)
-    finally:
-        job.ended = datetime.now(UTC)
+        outcome = ("Stopped", None) if stop.is_set() else ("Failed", str(error))
+    job.seconds = time.monotonic() - begun
+    job.end(*outcome)
+
+
+def _refuse(fault: str | None) -> None:
+    """SageMaker finds no machine for the job, or loses it."""
+    if fault in {faults.CAPACITY, faults.INTERNAL}:
+        raise JobError(faults.REASONS[fault])
 
 
 def _run_processing(job: Job, images: Images, stop: threading.Event) -> None:
@@ -122,7 +72,7 @@ def _run_processing(job: Job, images: Images, stop: threading.Event) -> None:
     outputs = [output["S3Output"] for output in request.get("ProcessingOutputConfig", {}).get("Outputs", [])]
     for output in outputs:
         job.local(output["LocalPath"]).mkdir(parents=True, exist_ok=True)
-    code = _Container(job, images, stop).run(app["ImageUri"], app, {})
+    code = _Container(job, images, stop.is_set).run(app["ImageUri"], app, {})
     for output in outputs:  # SageMaker uploads what a failed job left, too
         _upload_folder(job, job.local(output["LocalPath"]), output["S3Uri"])
     job.exit_message = _said(job.root / "output/message", 1024)
@@ -131,11 +81,46 @@ def _run_processing(job: Job, images: Images, stop: threading.Event) -> None:
         raise JobError(f"AlgorithmError: {said}, exit code: {_exit_code(code)}")
 
 
-def _run_training(job: Job, images: Images, stop: threading.Event) -> None:
+def _run_training(job: Job, images: Images, stop: threading.Event, *, interrupted: bool) -> None:
+    if interrupted:
+        _run_until_interrupted(job, images, stop)
+    code = _train(job, images, stop.is_set)
+    _save_checkpoints(job)
+    if code and not stop.is_set():
+        said = _said(job.root / "output/failure", 1024) or "See job logs for more information"
+        raise JobError(f"AlgorithmError: {said}, exit code: {_exit_code(code)}")
+    if not stop.is_set():
+        job.turn("Uploading")
+        _upload(job, pack(job.root / "model"), f"{job.output_uri}/model.tar.gz")
+        if (job.root / "output/data").is_dir():
+            _upload(job, pack(job.root / "output/data"), f"{job.output_uri}/output.tar.gz")
+
+
+def _run_until_interrupted(job: Job, images: Images, stop: threading.Event) -> None:
+    """Take the spot instance away once a checkpoint is there; only what lies in S3 outlives it.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/model-managed-spot-training.html
+    """
+    if not job.request.get("EnableManagedSpotTraining"):
+        raise JobError("ClientError: only a job with EnableManagedSpotTraining is interrupted")
+    checkpoints = job.local(job.request["CheckpointConfig"]["LocalPath"])
+    _train(job, images, lambda: stop.is_set() or any(checkpoints.glob("*")))
+    _save_checkpoints(job)
+    job.turn("Interrupted")
+    shutil.rmtree(job.root)
+    allowed = job.request["StoppingCondition"].get("MaxWaitTimeInSeconds", SPOT_RETURNS_SECONDS)
+    if allowed < SPOT_RETURNS_SECONDS:
+        raise JobError(f"ClientError: MaxWaitTimeExceeded, no spot capacity within {allowed} seconds")
+    clock.skip(SPOT_RETURNS_SECONDS, f"spot capacity for {job.name} returns")
+    job.turn("Restarting")
+
+
+def _train(job: Job, images: Images, until: Callable[[], bool]) -> int:
+    """Bring channels and checkpoints to the machine and run the container; returns its exit code."""
     request, algorithm = job.request, job.request["AlgorithmSpecification"]
     channels = [channel["ChannelName"] for channel in request.get("InputDataConfig", [])]
-    for folder in ("model", "output/data", "output/failure"):
-        (job.root / folder).parent.mkdir(parents=True, exist_ok=True)
+    job.turn("Downloading")
+    (job.root / "output").mkdir(parents=True, exist_ok=True)
     (job.root / "model").mkdir(exist_ok=True)
     config = job.root / "input/config"
     _write(config / "hyperparameters.json", request.get("HyperParameters", {}))
@@ -144,14 +129,19 @@ def _run_training(job: Job, images: Images, stop: threading.Event) -> None:
     for channel in request.get("InputDataConfig", []):
         uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
         _download(job, uri, job.root / "input/data" / channel["ChannelName"])
-    code = _Container(job, images, stop).run(algorithm["TrainingImage"], algorithm, _toolkit_variables(job, channels))
-    if code and not stop.is_set():
-        said = _said(job.root / "output/failure", 1024) or "See job logs for more information"
-        raise JobError(f"AlgorithmError: {said}, exit code: {_exit_code(code)}")
-    if not stop.is_set():
-        _upload(job, pack(job.root / "model"), f"{job.output_uri}/model.tar.gz")
-        if (job.root / "output/data").is_dir():
-            _upload(job, pack(job.root / "output/data"), f"{job.output_uri}/output.tar.gz")
+    if "CheckpointConfig" in request:
+        folder = job.local(request["CheckpointConfig"]["LocalPath"])
+        _download(job, f"{request['CheckpointConfig']['S3Uri'].rstrip('/')}/", folder, required=False)
+    job.turn("Training")
+    container = _Container(job, images, until)
+    return container.run(algorithm["TrainingImage"], algorithm, _toolkit_variables(job, channels))
+
+
+def _save_checkpoints(job: Job) -> None:
+    """SageMaker copies them to S3 while the job runs; here when it ends or is interrupted."""
+    config = job.request.get("CheckpointConfig")
+    if config:
+        _upload_folder(job, job.local(config["LocalPath"]), config["S3Uri"])
 
 
 @dataclass(frozen=True)
@@ -160,7 +150,7 @@ class _Container:
 
     job: Job
     images: Images
-    stop: threading.Event
+    until: Callable[[], bool]
 
     def run(self, uri: str, specification: Json, extra: Mapping[str, str]) -> int:
         """Entry point and arguments as they are, except that `python` is the image's Python; returns the exit code."""
@@ -176,7 +166,7 @@ class _Container:
             environment=self._environment(image, extra),
             heard=log.add,
             seconds=limit,
-            stop=self.stop,
+            until=self.until,
         )
         log.flush()
         if code < 0 and time.monotonic() - begun >= limit:
@@ -232,7 +222,8 @@ class _Log:
         self.lines: list[Json] = []
         with suppress(self.client.exceptions.ResourceAlreadyExistsException):
             self.client.create_log_group(logGroupName=self.group)
-        self.client.create_log_stream(logGroupName=self.group, logStreamName=self.stream)
+        with suppress(self.client.exceptions.ResourceAlreadyExistsException):
+            self.client.create_log_stream(logGroupName=self.group, logStreamName=self.stream)
 
     def add(self, line: str) -> None:
         self.lines.append({"timestamp": int(time.time() * 1000), "message": line or " "})
@@ -245,7 +236,7 @@ class _Log:
             self.lines = []
 
 
-def _download(job: Job, uri: str, folder: Path) -> None:
+def _download(job: Job, uri: str, folder: Path, *, required: bool = True) -> None:
     """S3Prefix: every object whose key begins with the prefix, relative names kept."""
     s3, place = job.place.client("s3"), urlparse(uri)
     prefix = place.path.lstrip("/")
@@ -253,7 +244,7 @@ def _download(job: Job, uri: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=place.netloc, Prefix=prefix)
     keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
-    if not keys:
+    if not keys and required:
         raise JobError(f"ClientError: Data download failed: No S3 objects found under S3 URL {uri}")
     inside = [key for key in keys if key.startswith(f"{prefix.rstrip('/')}/")]
     for key in inside or keys:

@@ -1,4 +1,4 @@
-"""SageMaker Pipelines' API: pipelines, their executions that really run, and the jobs these start."""
+"""SageMaker Pipelines' API: pipelines and their versions, executions that really run, stop and run again."""
 
 from __future__ import annotations
 
@@ -7,41 +7,78 @@ import secrets
 import threading
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from moto.sagemaker.responses import SageMakerResponse
 
+from rehearsal import starting
 from rehearsal.api import Caller, Json, ServiceError, install
+from rehearsal.clock import clock
 from rehearsal.definition import mistakes
-from rehearsal.engine import Engine, Execution, StepRun
+from rehearsal.engine import Engine, Services
+from rehearsal.executions import RETRIED, Execution
 from rehearsal.image import Images
+from rehearsal.paging import between, page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from pathlib import Path
 
-    from rehearsal.jobs import Job
+    from rehearsal.job_records import JobRecords
     from rehearsal.resources import Place
 
-TYPES: dict[str, type] = {"String": str, "Integer": int, "Float": float, "Boolean": bool}
+KEPT = (
+    "PipelineName",
+    "PipelineDisplayName",
+    "PipelineDefinition",
+    "PipelineDescription",
+    "RoleArn",
+    "ParallelismConfiguration",
+)
+SUMMARY = (
+    "PipelineArn",
+    "PipelineName",
+    "PipelineDisplayName",
+    "PipelineDescription",
+    "RoleArn",
+    "CreationTime",
+    "LastModifiedTime",
+)
+
+
+@dataclass
+class Version:
+    """A pipeline as one CreatePipeline or UpdatePipeline left it; executions run the version they were started with."""
+
+    number: int
+    described: Json
+    made: datetime = field(default_factory=clock.now)
+    told: Json = field(default_factory=dict)
+    last_execution: str | None = None
+
+    def summary(self) -> Json:
+        last = {"LastExecutionPipelineExecutionArn": self.last_execution} if self.last_execution else {}
+        about = {"PipelineArn": self.described["PipelineArn"], "PipelineVersionId": self.number}
+        return {**about, "CreationTime": self.made, **self.told, **last}
 
 
 @dataclass
 class Region:
-    """All pipelines, executions and jobs of one account and region."""
+    """All pipelines and executions of one account and region."""
 
-    pipelines: dict[str, Json] = field(default_factory=dict)
+    pipelines: dict[str, list[Version]] = field(default_factory=dict)
     executions: dict[str, Execution] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
-    jobs: dict[str, Job] = field(default_factory=dict)
+    services: Services | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Pipelines:
     """The operations, by AWS's names."""
 
-    def __init__(self, place: Callable[[Caller], Place], state: Path, job_python: Path) -> None:
-        self.place, self.folder = place, state / "jobs"
+    def __init__(self, place: Callable[[Caller], Place], state: Path, job_python: Path, jobs: JobRecords) -> None:
+        self.place, self.folder, self.jobs = place, state / "jobs", jobs
         self.regions: defaultdict[Caller, Region] = defaultdict(Region)
         self.images = Images(state / "images", job_python)
 
@@ -51,101 +88,148 @@ class Pipelines:
     def CreatePipeline(self, caller: Caller, request: Json) -> Json:  # noqa: N802 AWS's name
         name = request["PipelineName"]
         if name in self.regions[caller].pipelines:
-            raise ServiceError(
-                "ConflictException", f"Pipeline names must be unique within an AWS account; {name} exists"
-            )
-        arn = self.place(caller).arn("sagemaker", f"pipeline/{name.lower()}")
-        now = datetime.now(UTC)
-        self.regions[caller].pipelines[name] = {
-            "PipelineArn": arn,
+            message = f"Pipeline names must be unique within an AWS account and region. Pipeline {name} already exists."
+            raise ServiceError("ValidationException", message)
+        now = clock.now()
+        described = {
+            **_kept(request),
+            "PipelineArn": self.place(caller).arn("sagemaker", f"pipeline/{name}"),
             "PipelineStatus": "Active",
             "CreationTime": now,
             "LastModifiedTime": now,
-            **_checked(request),
+            "CreatedBy": {},
+            "LastModifiedBy": {},
         }
-        return {"PipelineArn": arn}
+        self.regions[caller].pipelines[name] = [Version(1, described)]
+        return {"PipelineArn": described["PipelineArn"]}
 
     def UpdatePipeline(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        pipeline = self._pipeline(caller, request["PipelineName"])
-        pipeline.update({**_checked(request), "LastModifiedTime": datetime.now(UTC)})
-        return {"PipelineArn": pipeline["PipelineArn"]}
+        versions = self._versions(caller, request["PipelineName"])
+        described = {**versions[-1].described, **_kept(request), "LastModifiedTime": clock.now()}
+        versions.append(Version(len(versions) + 1, described))
+        return {"PipelineArn": described["PipelineArn"], "PipelineVersionId": versions[-1].number}
 
     def DescribePipeline(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        return self._pipeline(caller, request["PipelineName"])
+        versions = self._versions(caller, request["PipelineName"])
+        version = _version(versions, request.get("PipelineVersionId"))
+        last = [self.regions[caller].executions[v.last_execution].started for v in versions if v.last_execution]
+        return {**version.described, **version.told, **({"LastRunTime": max(last)} if last else {})}
 
     def DeletePipeline(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        pipeline = self._pipeline(caller, request["PipelineName"])
-        del self.regions[caller].pipelines[pipeline["PipelineName"]]
-        return {"PipelineArn": pipeline["PipelineArn"]}
+        described = self._versions(caller, request["PipelineName"])[-1].described
+        del self.regions[caller].pipelines[described["PipelineName"]]
+        return {"PipelineArn": described["PipelineArn"]}
 
-    def ListPipelines(self, caller: Caller, _request: Json) -> Json:  # noqa: N802
-        return {"PipelineSummaries": list(self.regions[caller].pipelines.values())}
+    def ListPipelines(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        newest = [versions[-1].described for versions in self.regions[caller].pipelines.values()]
+        named = [p for p in newest if p["PipelineName"].startswith(request.get("PipelineNamePrefix", ""))]
+        found = between(request, lambda pipeline: pipeline["CreationTime"], named)
+        return page("PipelineSummaries", [{k: p[k] for k in SUMMARY if k in p} for p in found], request)
+
+    def ListPipelineVersions(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        found = [version.summary() for version in self._versions(caller, request["PipelineName"])]
+        wanted = between(request, lambda version: version["CreationTime"], found)
+        return page("PipelineVersionSummaries", wanted, request)
+
+    def UpdatePipelineVersion(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        version = _version(self._versions(caller, request["PipelineArn"]), request["PipelineVersionId"])
+        told = ("PipelineVersionDisplayName", "PipelineVersionDescription")
+        version.told.update({key: request[key] for key in told if key in request})
+        return {"PipelineArn": version.described["PipelineArn"], "PipelineVersionId": version.number}
 
     def StartPipelineExecution(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        region, pipeline = self.regions[caller], self._pipeline(caller, request["PipelineName"])
-        token = request.get("ClientRequestToken", secrets.token_hex(16))
-        if token in region.tokens:
-            return {"PipelineExecutionArn": region.tokens[token]}
-        definition = json.loads(pipeline["PipelineDefinition"])
-        execution = Execution(
-            arn=f"{pipeline['PipelineArn']}/execution/{secrets.token_hex(6)}",
-            pipeline_arn=pipeline["PipelineArn"],
-            pipeline_name=pipeline["PipelineName"],
-            definition=definition,
-            parameters=_parameters(definition, request.get("PipelineParameters", [])),
-            place=self.place(caller),
-            display_name=request.get("PipelineExecutionDisplayName"),
-        )
-        region.executions[execution.arn] = execution
-        region.tokens[token] = execution.arn
-        engine = Engine(execution, self.folder, self.images, lambda job: _keep(region, job))
-        threading.Thread(target=engine.run, daemon=True, name=execution.id).start()
+        region = self.regions[caller]
+        version = _version(self._versions(caller, request["PipelineName"]), request.get("PipelineVersionId"))
+        with region.lock:
+            token = request.get("ClientRequestToken") or secrets.token_hex(16)
+            if token in region.tokens:
+                return {"PipelineExecutionArn": region.tokens[token]}
+            execution = self._execution_of(caller, version, request)
+            region.executions[execution.arn] = execution
+            region.tokens[token] = version.last_execution = execution.arn
+        execution.announce(None)
+        self._run(caller, execution)
+        return {"PipelineExecutionArn": execution.arn}
+
+    def RetryPipelineExecution(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        """Run a failed or stopped execution again from the steps that did not succeed."""
+        execution = self._execution(caller, request)
+        region = self.regions[caller]
+        with region.lock:
+            if region.tokens.get(request["ClientRequestToken"]) == execution.arn:
+                return {"PipelineExecutionArn": execution.arn}
+            if execution.status not in RETRIED:
+                state = f"{execution.arn} is {execution.status}; only {' and '.join(RETRIED)} are retried"
+                raise ServiceError("ValidationException", f"Pipeline execution {state}")
+            region.tokens[request["ClientRequestToken"]] = execution.arn
+            execution.stop = threading.Event()
+            execution.become("Executing")
+        self._run(caller, execution)
         return {"PipelineExecutionArn": execution.arn}
 
     def StopPipelineExecution(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         execution = self._execution(caller, request)
-        if execution.status == "Executing":
-            execution.status = "Stopping"
-            execution.stop.set()
+        with self.regions[caller].lock:
+            if execution.status == "Executing":
+                execution.become("Stopping")
+                execution.stop.set()
+        return {"PipelineExecutionArn": execution.arn}
+
+    def UpdatePipelineExecution(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        execution = self._execution(caller, request)
+        told = ("PipelineExecutionDescription", "PipelineExecutionDisplayName")
+        execution.request.update({key: request[key] for key in told if key in request})
         return {"PipelineExecutionArn": execution.arn}
 
     def DescribePipelineExecution(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        execution = self._execution(caller, request)
-        return {"PipelineArn": execution.pipeline_arn, **_summary(execution), "LastModifiedTime": execution.changed}
+        return self._execution(caller, request).describe()
 
     def ListPipelineExecutions(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        arn = self._pipeline(caller, request["PipelineName"])["PipelineArn"]
-        found = [e for e in self.regions[caller].executions.values() if e.pipeline_arn == arn]
-        return {"PipelineExecutionSummaries": [_summary(execution) for execution in reversed(found)]}
+        arn = self._versions(caller, request["PipelineName"])[-1].described["PipelineArn"]
+        found = [e.summary() for e in list(self.regions[caller].executions.values()) if e.pipeline_arn == arn]
+        wanted = between(request, lambda execution: execution["StartTime"], found)
+        return page("PipelineExecutionSummaries", wanted, request)
 
     def ListPipelineExecutionSteps(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        steps = [_step(run) for run in list(self._execution(caller, request).steps.values())]
-        return {"PipelineExecutionSteps": steps if request.get("SortOrder") == "Ascending" else steps[::-1]}
+        runs = sorted(self._execution(caller, request).steps.values(), key=lambda run: run.started)
+        return page("PipelineExecutionSteps", [run.describe() for run in runs], request)
 
     def ListPipelineParametersForExecution(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         given = self._execution(caller, request).parameters
-        return {"PipelineParameters": [{"Name": name, "Value": str(value)} for name, value in given.items()]}
+        listed: list[Json] = [{"Name": name, "Value": str(value)} for name, value in given.items()]
+        return page("PipelineParameters", listed, request, newest_first=False)
 
     def DescribePipelineDefinitionForExecution(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         execution = self._execution(caller, request)
         return {"PipelineDefinition": json.dumps(execution.definition), "CreationTime": execution.started}
 
-    def DescribeProcessingJob(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        return self._job(caller, request["ProcessingJobName"])
+    def _execution_of(self, caller: Caller, version: Version, request: Json) -> Execution:
+        described = version.described
+        definition = json.loads(described["PipelineDefinition"])
+        parallel = request.get("ParallelismConfiguration") or described.get("ParallelismConfiguration") or {}
+        execution = Execution(
+            arn=f"{described['PipelineArn']}/execution/{secrets.token_hex(6)}",
+            pipeline_arn=described["PipelineArn"],
+            pipeline_name=described["PipelineName"],
+            definition=definition,
+            parameters=starting.given_values(definition, request.get("PipelineParameters", [])),
+            place=self.place(caller),
+            version=version.number,
+            request={key: value for key, value in request.items() if key != "PipelineParameters"},
+            parallel=parallel.get("MaxParallelExecutionSteps", 50),
+        )
+        starting.reuse(execution, self.regions[caller].executions)
+        return execution
 
-    def DescribeTrainingJob(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        return self._job(caller, request["TrainingJobName"])
+    def _run(self, caller: Caller, execution: Execution) -> None:
+        region = self.regions[caller]
+        region.services = region.services or Services(self.folder, self.images, lambda job: self.jobs.keep(caller, job))
+        threading.Thread(target=Engine(execution, region.services).run, daemon=True, name=execution.id).start()
 
-    def ListProcessingJobs(self, caller: Caller, _request: Json) -> Json:  # noqa: N802
-        return {"ProcessingJobSummaries": self._jobs(caller, "Processing")}
-
-    def ListTrainingJobs(self, caller: Caller, _request: Json) -> Json:  # noqa: N802
-        return {"TrainingJobSummaries": self._jobs(caller, "Training")}
-
-    def _pipeline(self, caller: Caller, name_or_arn: str) -> Json:
-        for pipeline in self.regions[caller].pipelines.values():
-            if name_or_arn in {pipeline["PipelineName"], pipeline["PipelineArn"]}:
-                return pipeline
+    def _versions(self, caller: Caller, name_or_arn: str) -> list[Version]:
+        for name, versions in self.regions[caller].pipelines.items():
+            if name_or_arn in {name, versions[-1].described["PipelineArn"]}:
+                return versions
         raise ServiceError("ResourceNotFound", f"Pipeline '{name_or_arn}' does not exist.")
 
     def _execution(self, caller: Caller, request: Json) -> Execution:
@@ -154,17 +238,18 @@ class Pipelines:
             raise ServiceError("ResourceNotFound", f"Pipeline execution with ARN '{arn}' does not exist.")
         return self.regions[caller].executions[arn]
 
-    def _job(self, caller: Caller, name: str) -> Json:
-        if name not in self.regions[caller].jobs:
-            raise ServiceError("ValidationException", f"Could not find requested job with name: {name}")
-        return self.regions[caller].jobs[name].describe()
 
-    def _jobs(self, caller: Caller, kind: str) -> list[Json]:
-        return [job.describe() for job in self.regions[caller].jobs.values() if job.kind == kind]
+def _version(versions: list[Version], number: int | None) -> Version:
+    if number is None:
+        return versions[-1]
+    if not 1 <= number <= len(versions):
+        known = f"versions are 1 to {len(versions)}"
+        raise ServiceError("ResourceNotFound", f"Pipeline version {number} does not exist; {known}")
+    return versions[number - 1]
 
 
-def _checked(request: Json) -> Json:
-    """The request, its definition found to be sound; SageMaker itself notices most mistakes only at run time."""
+def _kept(request: Json) -> Json:
+    """What a pipeline keeps of a request, its definition found to be sound; SageMaker notices most mistakes later."""
     try:
         definition = json.loads(request["PipelineDefinition"])
     except ValueError as error:
@@ -172,52 +257,4 @@ def _checked(request: Json) -> Json:
     found = mistakes(definition)
     if found:
         raise ServiceError("ValidationException", "Invalid pipeline definition: " + "; ".join(found))
-    return request
-
-
-def _parameters(definition: Json, given: list[Json]) -> Json:
-    """A value for each declared parameter, in its type; all mistakes at once."""
-    declared = {parameter["Name"]: parameter for parameter in definition.get("Parameters", [])}
-    named = {parameter["Name"]: parameter["Value"] for parameter in given}
-    problems = [f"Parameter {name} is not one of {', '.join(declared)}" for name in named if name not in declared]
-    values: Json = {}
-    for name, parameter in declared.items():
-        value = named.get(name, parameter.get("DefaultValue"))
-        if value is None:
-            problems.append(f"Parameter {name} has no default and needs a value")
-            continue
-        try:
-            values[name] = TYPES[parameter["Type"]](value)
-        except ValueError:
-            problems.append(f"Parameter {name}: {value!r} is not of type {parameter['Type']}")
-    if problems:
-        raise ServiceError("ValidationException", "; ".join(problems))
-    return values
-
-
-def _keep(region: Region, job: Job) -> None:
-    region.jobs[job.name] = job
-
-
-def _summary(execution: Execution) -> Json:
-    return {
-        "PipelineExecutionArn": execution.arn,
-        "PipelineExecutionDisplayName": execution.display_name,
-        "PipelineExecutionStatus": execution.status,
-        "PipelineExecutionFailureReason": execution.failure,
-        "FailureReason": execution.failure,
-        "StartTime": execution.started,
-        "CreationTime": execution.started,
-    }
-
-
-def _step(run: StepRun) -> Json:
-    return {
-        "StepName": run.name,
-        "StartTime": run.started,
-        "EndTime": run.ended,
-        "StepStatus": run.status,
-        "FailureReason": run.failure,
-        "AttemptCount": 1,
-        "Metadata": run.metadata,
-    }
+    return {key: request[key] for key in KEPT if key in request}

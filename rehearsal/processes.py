@@ -6,12 +6,16 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+
+LOOK_SECONDS = 0.02
 
 
 class Processes:
@@ -30,9 +34,9 @@ class Processes:
         environment: Mapping[str, str],
         heard: Callable[[str], None],
         seconds: float,
-        stop: threading.Event,
+        until: Callable[[], bool],
     ) -> int:
-        """Run to the end, until `seconds` have passed or `stop` is set; returns the exit code, negative if killed."""
+        """Run to the end; returns the exit code, negative if it was killed: after `seconds`, or when `until` holds."""
         with self._lock:
             if self._closed:
                 return -signal.SIGTERM
@@ -48,7 +52,7 @@ class Processes:
                 start_new_session=True,
             )
             self._running.add(process)
-        watch = threading.Thread(target=_watch, args=(process, seconds, stop), daemon=True)
+        watch = threading.Thread(target=_watch, args=(process, seconds, until), daemon=True)
         watch.start()
         assert process.stdout  # noqa: S101 it is a pipe
         with process.stdout:
@@ -67,11 +71,10 @@ class Processes:
                 _kill(process)
 
 
-def _watch(process: subprocess.Popen[str], seconds: float, stop: threading.Event) -> None:
-    left = seconds
-    while process.poll() is None and left > 0 and not stop.is_set():
-        stop.wait(0.1)
-        left -= 0.1
+def _watch(process: subprocess.Popen[str], seconds: float, until: Callable[[], bool]) -> None:
+    end = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < end and not until():
+        time.sleep(LOOK_SECONDS)
     if process.poll() is None:
         _kill(process)
 

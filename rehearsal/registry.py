@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from moto.sagemaker.responses import SageMakerResponse
 
 from rehearsal import events
 from rehearsal.api import Caller, Json, ServiceError, install
+from rehearsal.clock import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,7 @@ class Registry:
                 **request,
                 "ModelPackageGroupArn": self._arn(caller, name),
                 "ModelPackageGroupStatus": "Completed",
-                "CreationTime": datetime.now(UTC),
+                "CreationTime": clock.now(),
                 "CreatedBy": {},
             }
         )
@@ -113,7 +114,7 @@ class Registry:
             "ModelPackageVersion": group.last,
             "ModelPackageStatus": "Completed",
             "ModelPackageStatusDetails": {"ValidationStatuses": []},
-            "CreationTime": datetime.now(UTC),
+            "CreationTime": clock.now(),
             "CertifyForMarketplace": False,
         }
         self._announce(caller, version)
@@ -131,7 +132,7 @@ class Registry:
         version["CustomerMetadataProperties"] = {key: value for key, value in metadata.items() if key not in removed}
         if "InferenceSpecification" in request:
             version["InferenceSpecification"] = request["InferenceSpecification"]
-        version["LastModifiedTime"] = datetime.now(UTC)
+        version["LastModifiedTime"] = clock.now()
         self._announce(caller, version)
         return {"ModelPackageArn": version["ModelPackageArn"]}
 
@@ -173,7 +174,7 @@ class Registry:
         told = {key: value for key, value in version.items() if not isinstance(value, datetime)}
         detail = {**told, "CreationTime": int(version["CreationTime"].timestamp() * 1000)}
         kind = "SageMaker Model Package State Change"
-        events.send(self.place(caller), "aws.sagemaker", kind, detail, version["ModelPackageArn"])
+        events.send(self.place(caller), "aws.sagemaker", kind, detail, [version["ModelPackageArn"]])
 
 
 def _check_approval(request: Json) -> None:

@@ -28,6 +28,8 @@ from rehearsal import accounts, buckets, coverage, events, guard, jobs, pipeline
 from rehearsal.answers import as_event
 from rehearsal.api import Caller, ServiceError
 from rehearsal.cloudformation import CloudFormation
+from rehearsal.control import Control
+from rehearsal.job_records import JobRecords
 from rehearsal.resources import Place
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ class Server:
 
     def announce(self, stack: Stack) -> None:
         kind = "CloudFormation Stack Status Change"
-        events.send(stack.place, "aws.cloudformation", kind, as_event(stack), stack.id)
+        events.send(stack.place, "aws.cloudformation", kind, as_event(stack), [stack.id])
 
 
 @cache
@@ -100,7 +102,7 @@ def run(state: Path, job_python: Path) -> None:
     logging.basicConfig(filename=state / "server.log", level=logging.WARNING)
     guard.stay_on_loopback()
     recorder = coverage.Recorder(DomainDispatcherApplication(create_backend_app), state / "calls.json")
-    web = make_server("127.0.0.1", 0, recorder, threaded=True, request_handler=Quiet)
+    web = make_server("127.0.0.1", 0, Control(recorder), threaded=True, request_handler=Quiet)
     os.environ["MOTO_PORT"] = str(web.server_port)
     os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
     server = Server(f"http://localhost:{web.server_port}")
@@ -109,7 +111,9 @@ def run(state: Path, job_python: Path) -> None:
     buckets.install_buckets()
     CloudFormation(server.place, server.announce).install()
     registry.Registry(server.place).install()
-    pipelines.Pipelines(server.place, state, job_python).install()
+    records = JobRecords()
+    records.install()
+    pipelines.Pipelines(server.place, state, job_python, records).install()
     threading.Thread(target=web.serve_forever, daemon=True).start()
     sys.stdout.write(json.dumps({"port": web.server_port}) + "\n")
     sys.stdout.flush()

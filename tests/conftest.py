@@ -14,7 +14,7 @@ import pytest
 import app
 from stacks.config import ROOT
 
-pytest_plugins = ["embedded", "real_jobs"]
+pytest_plugins = ["embedded", "engine_world", "real_jobs"]
 
 Template = dict[str, Any]
 

@@ -1,0 +1,70 @@
+"""What the embedded AWS announces on the default bus, in the form AWS documents."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+from embedded import Client
+from engine_world import World, step, training
+
+Events = dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture
+def heard(client: Client, account: str) -> Any:
+    """Everything SageMaker announces in this account, by detail type; asks until what is awaited has come."""
+    queue = client("sqs").create_queue(QueueName="heard")["QueueUrl"]
+    client("events").put_rule(Name="all", EventPattern=json.dumps({"source": ["aws.sagemaker"]}))
+    client("events").put_targets(Rule="all", Targets=[{"Id": "queue", "Arn": f"arn:aws:sqs:eu-west-1:{account}:heard"}])
+    seen: Events = {}
+
+    def listen(kind: str, count: int) -> list[dict[str, Any]]:
+        for _ in range(200):
+            got = client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+            for message in got:
+                event = json.loads(message["Body"])
+                seen.setdefault(event["detail-type"], []).append(event)
+            if len(seen.get(kind, [])) >= count and not got:
+                break
+            time.sleep(0.02)
+        return seen.get(kind, [])
+
+    return listen
+
+
+def test_an_execution_announces_its_states(world: World, heard: Any) -> None:
+    outcome = world.run(step(world, "Make", "make"))
+
+    first, last = heard("SageMaker Model Building Pipeline Execution Status Change", 2)
+    assert first["detail"]["currentPipelineExecutionStatus"] == "Executing"
+    assert "previousPipelineExecutionStatus" not in first["detail"]
+    assert last["detail"]["previousPipelineExecutionStatus"] == "Executing"
+    assert last["detail"]["currentPipelineExecutionStatus"] == "Succeeded"
+    assert last["detail"]["pipelineExecutionArn"] == outcome.arn
+    assert last["resources"] == [outcome.arn.split("/execution/")[0], outcome.arn]
+
+
+def test_a_step_announces_its_states_with_its_job_and_its_reason(world: World, heard: Any) -> None:
+    outcome = world.run(step(world, "Make", "explain"))
+
+    first, last = (
+        event["detail"] for event in heard("SageMaker Model Building Pipeline Execution Step Status Change", 2)
+    )
+    assert (first["previousStepStatus"], first["currentStepStatus"]) == ("Starting", "Executing")
+    assert (last["stepName"], last["stepType"], last["currentStepStatus"]) == ("Make", "Processing", "Failed")
+    assert last["failureReason"] == "AlgorithmError: row 7 is bad, exit code: 3"
+    assert last["metadata"] == {"processingJob": {"arn": outcome.steps[0].metadata["ProcessingJob"]["Arn"]}}
+
+
+def test_a_job_announces_its_states(world: World, heard: Any) -> None:
+    world.run(step(world, "Make", "make"), training(world, "fit"))
+
+    details = [event["detail"] for event in heard("SageMaker Training Job State Change", 2)]
+    assert [detail["TrainingJobStatus"] for detail in details] == ["InProgress", "Completed"]
+    assert details[1]["HyperParameters"] == {"depth": "6"}
+    assert isinstance(details[1]["TrainingEndTime"], int)
+    assert [e["detail"]["ProcessingJobStatus"] for e in heard("SageMaker Processing Job State Change", 2)] == [
+        "InProgress",
+        "Completed",
+    ]
