@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
     try:
         (name,) = arguments
         step, run = load(name)
-        job = Job(step, JobEnvironment.parse(os.environ))
+        job = Job(step, JobEnvironment.parse(step, os.environ))
     except ValueError:
         return _refuse(f"usage: python -m pipeline_code <step>; steps are {', '.join(s.name for s in steps())}")
     except ContractError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Self
 
@@ -18,6 +18,9 @@ ML_ROOT = "/opt/ml"
 ML_ROOT_VARIABLE = "SLIPWAY_ML_ROOT"
 """Names another root on a laptop; never set in AWS."""
 
+CHECKPOINTS = PurePosixPath(ML_ROOT, "checkpoints")
+"""Where SageMaker keeps a training job's checkpoints in step with S3, if the job was asked to."""
+
 READY_MANIFEST = "_READY.json"
 """The last object of a period to arrive: {"files": {name: {"sha256", "bytes", "version_id"}}}."""
 
@@ -25,12 +28,16 @@ NO_CHAMPION = "none"
 
 # Artifacts that exist before a pipeline runs; every other artifact is written by a step.
 PERIODS = "periods"
+LISTING = "listing"
 CHAMPION = "champion"
 PROVENANCE = "provenance"
-EXTERNAL = (PERIODS, CHAMPION)
+EXTERNAL = (PERIODS, LISTING, CHAMPION)
 
 TEMPORARY = ("dataset",)
 """Artifacts that can be made again from the periods; they expire, the others stay with the versions they led to."""
+
+FACTS = ("execution", "image_uri", "commit", "reason", "started_by")
+"""What a step may be told of its run; it changes from run to run, so a step that is told is never cached."""
 
 Kind = Literal["Processing", "Training"]
 
@@ -54,7 +61,8 @@ class Step:
 
     `reads` and `writes` are artifact names. `property_file` ("artifact/file.json") lets later steps and
     conditions read single values at run time; those below its "properties" that `registers` names are strings
-    and become metadata of the version. `gated` steps run only when the gates pass.
+    and become metadata of the version. `gated` steps run only when the gates pass. A `cached` step hands on what it
+    made before from the same inputs; `told` names the FACTS it needs to know.
     """
 
     name: str
@@ -64,6 +72,20 @@ class Step:
     property_file: str | None = None
     registers: tuple[str, ...] = ()
     gated: bool = False
+    cached: bool = False
+    told: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """A cached step's request must name all that its results depend on, and nothing that changes by itself."""
+        mistakes = [f"told {fact!r}; facts are {', '.join(FACTS)}" for fact in self.told if fact not in FACTS]
+        if self.cached and self.told:
+            mistakes.append(f"cached, but told {', '.join(self.told)}, which changes with every run; drop one of them")
+        if self.cached and CHAMPION in self.reads:
+            mistakes.append("cached, but reads the champion, which changes below the same URI; do not cache it")
+        if self.cached and PERIODS in self.reads and LISTING not in self.reads:
+            mistakes.append("cached, but reads periods without the listing that names their content; read both")
+        if mistakes:
+            raise ContractError("\n".join(f"step {self.name}: {mistake}" for mistake in mistakes))
 
     def read_path(self, artifact: str) -> PurePosixPath:
         """Where the job finds an artifact, as the container sees it."""
@@ -83,29 +105,35 @@ class Step:
 
 @dataclass(frozen=True)
 class JobEnvironment:
-    """A job's environment variables: rendered by pipeline.py, parsed by the job, never spelt twice."""
+    """A job's environment variables: rendered for the pipeline, parsed by the job, never spelt twice.
+
+    Every step knows model and period; the FACTS below only a step that is told.
+    """
 
     model: str
     period: str
-    execution: str
-    image_uri: str
-    commit: str
+    execution: str = ""
+    image_uri: str = ""
+    commit: str = ""
+    reason: str = ""
+    started_by: str = ""
+
+    @staticmethod
+    def _names(step: Step) -> tuple[str, ...]:
+        return ("model", "period", *step.told)
 
     @staticmethod
     def _variable(name: str) -> str:
         return f"SLIPWAY_{name.upper()}"
 
     @classmethod
-    def render(cls, **values: Any) -> dict[str, Any]:
-        """The `Environment` of a job request; values may be pipeline variables."""
-        missing = {f.name for f in fields(cls)} ^ set(values)
-        if missing:
-            raise ContractError(f"job environment: missing or unknown {sorted(missing)}")
-        return {cls._variable(name): value for name, value in values.items()}
+    def render(cls, step: Step, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The `Environment` of a step's job request; values may be pipeline variables."""
+        return {cls._variable(name): values[name] for name in cls._names(step)}
 
     @classmethod
-    def parse(cls, environ: Mapping[str, str]) -> Self:
-        values = {f.name: environ.get(cls._variable(f.name), "") for f in fields(cls)}
+    def parse(cls, step: Step, environ: Mapping[str, str]) -> Self:
+        values = {name: environ.get(cls._variable(name), "") for name in cls._names(step)}
         missing = [cls._variable(name) for name, value in values.items() if not value]
         if missing:
             raise ContractError(f"job environment: {', '.join(missing)} not set; the pipeline definition sets them")
@@ -146,6 +174,12 @@ class Job:
         """A training job's hyperparameters; SageMaker passes all values as strings."""
         loaded: dict[str, str] = json.loads((self.root / "input/config/hyperparameters.json").read_text())
         return loaded
+
+    @property
+    def checkpoints(self) -> Path | None:
+        """The folder that outlives a machine: what lies there is there again when an interrupted job goes on."""
+        folder = self._local(CHECKPOINTS)
+        return folder if folder.is_dir() else None
 
     def explain(self, message: str) -> None:
         """Leave the reason where SageMaker looks for it.

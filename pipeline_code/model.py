@@ -5,12 +5,15 @@ Standard library only, because synth reads the declarations without the packages
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline_code import hyperparameters as parameters
 from pipeline_code.contract import ContractError
+
+SCHEDULE = re.compile(r"(rate|cron)\([^()]+\)")
 
 DAY = "day"
 """Column of every prepared row: the date that splits the data by time."""
@@ -114,7 +117,9 @@ class Model:
     """One use case. `key` identifies and orders prepared rows; `slices` are columns to report groups by.
 
     `validation_days` at the end of the training months decide when boosting stops. `outcomes` are the words for labels
-    0 and 1; `limits` are sentences for the report: what its figures do not say.
+    0 and 1; `limits` are sentences for the report: what its figures do not say. `owner`, `intended_use` and `risk` go
+    into the model card of every version. `schedule` trains on what has arrived by then: cron(...) or rate(...), in UTC,
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html.
     """
 
     name: str
@@ -130,9 +135,16 @@ class Model:
     validation_days: int
     outcomes: tuple[str, str] = ("no", "yes")
     limits: tuple[str, ...] = ()
+    owner: str = "unknown"
+    intended_use: str = ""
+    risk: Literal["High", "Medium", "Low", "Unknown"] = "Unknown"
+    risk_reason: str = ""
+    schedule: str | None = None
 
     def __post_init__(self) -> None:
         problems = [*self._unknown_names(), *parameters.problems(self.hyperparameters)]
+        if self.schedule is not None and not SCHEDULE.fullmatch(self.schedule):
+            problems.append(f"schedule {self.schedule!r}; give cron(...) or rate(...), such as cron(0 6 3 * ? *)")
         if problems:
             raise ContractError("\n".join(f"model {self.name}: {problem}" for problem in problems))
 

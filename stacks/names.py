@@ -75,6 +75,11 @@ def periods_prefix(model: str) -> str:
     return f"periods/{model}"
 
 
+def listings_prefix(model: str) -> str:
+    """In the data bucket: one folder a listing, which names the periods of a run and their content."""
+    return f"listings/{model}"
+
+
 def champion_prefix(model: str) -> str:
     """In the runs bucket: champion.json and, if there is a champion, its model.tar.gz."""
     return f"champion/{model}"

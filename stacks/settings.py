@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from pipeline_code.steps import names as step_names
+from pipeline_code.steps import training_names
 
 LogDays = Literal[30, 90, 180, 365, 731, 1827]
 Days = Annotated[int, Field(ge=1, le=3653)]
@@ -105,6 +106,12 @@ class JobSettings(Settings):
     timeout_minutes: int = Field(60, ge=1, le=40320, description="after this the job is stopped and fails")
 
 
+class JobNeeds(JobSettings):
+    """What one step's job gets in the end."""
+
+    spot_wait_minutes: int | None = None
+
+
 class JobOverride(Settings):
     """What one step needs otherwise; a key left out keeps the value of [training]."""
 
@@ -113,9 +120,19 @@ class JobOverride(Settings):
     timeout_minutes: int | None = Field(
         None, ge=1, le=40320, description="after this the step's job is stopped and fails"
     )
+    spot_wait_minutes: int | None = Field(
+        None, ge=1, le=40320, description="run on spot capacity and wait this long for it; training steps only"
+    )
 
 
 class TrainingSettings(JobSettings):
+    capacity_retry_minutes: int = Field(
+        240, ge=1, le=14400, description="how long a step waits for scarce capacity or a reached limit"
+    )
+    fault_retries: int = Field(3, ge=0, le=20, description="how often a step is tried again after a fault of AWS's own")
+    cache_days: int = Field(
+        30, ge=0, le=365, description="how long results stand for the same step with the same inputs; 0 is never"
+    )
     steps: dict[str, JobOverride] = Field(default_factory=dict, description="one table per step that differs")
 
     @field_validator("steps")
@@ -127,13 +144,23 @@ class TrainingSettings(JobSettings):
             raise ValueError(f"no such step: {', '.join(unknown)}; steps are {', '.join(known)}")
         return steps
 
-    def job(self, step: str) -> JobSettings:
+    @field_validator("steps")
+    @classmethod
+    def _spot_for_training(cls, steps: dict[str, JobOverride]) -> dict[str, JobOverride]:
+        wrong = sorted(name for name, job in steps.items() if job.spot_wait_minutes and name not in training_names())
+        if wrong:
+            known = ", ".join(training_names())
+            raise ValueError(f"{', '.join(wrong)} cannot run on spot capacity; training steps can: {known}")
+        return steps
+
+    def job(self, step: str) -> JobNeeds:
         """The settings of one step's job: those of [training] with the step's own over them."""
         override = self.steps.get(step, JobOverride())
-        return JobSettings(
+        return JobNeeds(
             instance_type=override.instance_type or self.instance_type,
             volume_gb=override.volume_gb or self.volume_gb,
             timeout_minutes=override.timeout_minutes or self.timeout_minutes,
+            spot_wait_minutes=override.spot_wait_minutes,
         )
 
 
@@ -164,6 +191,15 @@ class Environment(Settings):
     data: DataSettings
     training: TrainingSettings
     registry: RegistrySettings
+
+    @model_validator(mode="after")
+    def _cache_outlives_no_data(self) -> Environment:
+        if self.training.cache_days >= self.data.run_retention_days:
+            raise ValueError(
+                f"training.cache_days = {self.training.cache_days} must be below data.run_retention_days = "
+                f"{self.data.run_retention_days}, or a cached step hands on what is deleted"
+            )
+        return self
 
     @model_validator(mode="after")
     def _production_keeps_data(self) -> Environment:

@@ -45,13 +45,36 @@ def seal_period(folder: Path) -> None:
     (folder / READY_MANIFEST).write_text(json.dumps({"files": files}))
 
 
+def write_listing(folder: Path, periods: Path, period: str) -> None:
+    """What whoever starts a run writes: the periods it is asked for, by the sha256 of their manifests."""
+    folder.mkdir(parents=True, exist_ok=True)
+    manifests = {
+        manifest.parent.name: hashlib.sha256(manifest.read_bytes()).hexdigest()
+        for manifest in sorted(periods.glob(f"*/{READY_MANIFEST}"))
+        if manifest.parent.name <= period
+    }
+    (folder / "listing.json").write_text(json.dumps({"period": period, "manifests": manifests}))
+
+
+def give_periods(job: Job, periods: Path) -> None:
+    """A copy of the periods for a prepare job, and the listing of what is there."""
+    shutil.copytree(periods, job.read("periods"), dirs_exist_ok=True)
+    write_listing(job.read("listing"), job.read("periods"), job.environment.period)
+
+
 def make_job(step: str, root: Path, period: str = PERIOD) -> Job:
     declared, _ = steps.load(step)
     (root / "config").mkdir(parents=True, exist_ok=True)
     inputs = [{"InputName": a, "S3Input": {"S3Uri": f"s3://bucket/{a}"}} for a in declared.reads]
     (root / "config/processingjobconfig.json").write_text(json.dumps({"ProcessingInputs": inputs}))
     environment = JobEnvironment(
-        model="flight_delay", period=period, execution="execution-1", image_uri="repository:tag", commit="c0ffee"
+        model="flight_delay",
+        period=period,
+        execution="execution-1",
+        image_uri="repository:tag",
+        commit="c0ffee",
+        reason="manual",
+        started_by="me",
     )
     return Job(declared, environment, root)
 
@@ -61,6 +84,8 @@ def run_step(step: str, root: Path, inputs: dict[str, Path], period: str = PERIO
     job = make_job(step, root, period)
     for artifact, folder in inputs.items():
         shutil.copytree(folder, job.read(artifact))
+    if "listing" in job.step.reads:
+        write_listing(job.read("listing"), job.read("periods"), period)
     if job.step.kind == "Training":
         (root / "input/config").mkdir(parents=True, exist_ok=True)
         hyperparameters = dict(load_model("flight_delay").hyperparameters)

@@ -41,6 +41,11 @@ def load(name: str) -> tuple[Step, Run]:
     return step, main
 
 
+def training_names() -> list[str]:
+    """The steps that are training jobs; only these may run on spot capacity."""
+    return [step.name for step in steps() if step.kind == "Training"]
+
+
 def names() -> list[str]:
     """The steps there are, by file name."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))

@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline_code.contract import PERIODS, DataError, Job, Step
+from pipeline_code.contract import LISTING, PERIODS, DataError, Job, Step
 from pipeline_code.model import DAY, EXCLUDED, LABEL
 
 if TYPE_CHECKING:
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 STEP = Step(
     name="prepare",
     kind="Processing",
-    reads=(PERIODS,),
+    reads=(PERIODS, LISTING),
     writes=("dataset", "snapshot", "quarantine"),
     property_file="snapshot/snapshot.json",
+    cached=True,
     registers=(
         "data_sha256",
         "train_from",
@@ -54,10 +55,11 @@ class Prepared:
 
 def main(job: Job) -> None:
     """Read the periods, write dataset, snapshot and quarantine."""
-    from pipeline_code import data, periods
+    from pipeline_code import data, listing, periods
     from pipeline_code.models import load_features, load_model
 
     model, period = load_model(job.environment.model), job.environment.period
+    listing.check(job.read(LISTING), job.read(PERIODS), period)
     files = periods.find(job.read(PERIODS), period, model.sources)
     log.info("period %s: %d whole files, %.1f MB", period, len(files), sum(file.bytes for file in files) / 1e6)
     checked = data.check(model, files)

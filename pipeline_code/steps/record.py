@@ -21,6 +21,7 @@ STEP = Step(
     property_file="provenance/provenance.json",
     registers=("model_sha256",),
     gated=True,
+    told=("execution", "image_uri", "commit", "reason", "started_by"),
 )
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,8 @@ def run(
         "model": environment.model,
         "period": environment.period,
         "execution": environment.execution,
+        "reason": environment.reason,
+        "started_by": environment.started_by,
         "commit": environment.commit,
         "image_uri": environment.image_uri,
         "artifact": dict(artifact),

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from pipeline_code import hyperparameters
+from pipeline_code.boosting import Boosting, Checkpoints, Watch, fingerprint
 from pipeline_code.contract import Job, Step
 from pipeline_code.model import DAY, LABEL
 
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
     from pipeline_code.model import Model
     from pipeline_code.predictor import Encoding, Predictor
 
-STEP = Step(name="train", kind="Training", reads=("dataset",), writes=("model",))
+STEP = Step(name="train", kind="Training", reads=("dataset",), writes=("model",), cached=True)
 
 OBJECTIVE = {"objective": "binary:logistic", "eval_metric": "logloss", "tree_method": "hist"}
+
+NOTHING_SAVED = Checkpoints()
 
 log = logging.getLogger(__name__)
 
@@ -36,38 +39,37 @@ def main(job: Job) -> None:
     dataset = job.read("dataset")
     train, validation = (pl.read_parquet(dataset / f"{name}.parquet") for name in ("train", "validation"))
     log.info("%d rows to train on, %d to validate with", train.height, validation.height)
-    run(model, train, validation, parameters).save(job.write("model"))
+    files = (dataset / "train.parquet", dataset / "validation.parquet")
+    saved = Checkpoints(job.checkpoints, fingerprint(parameters, *files))
+    run(model, train, validation, parameters, saved).save(job.write("model"))
 
 
 def run(
-    model: Model, train: pl.DataFrame, validation: pl.DataFrame, parameters: Mapping[str, int | float]
+    model: Model,
+    train: pl.DataFrame,
+    validation: pl.DataFrame,
+    parameters: Mapping[str, int | float],
+    saved: Checkpoints = NOTHING_SAVED,
 ) -> Predictor:
     """Boost until `validation` stops improving, then boost as many rounds on both parts.
 
     The last days resemble the days to come most, so the final model must learn from them.
     """
     import polars as pl
-    import xgboost
 
     from pipeline_code.predictor import Predictor
 
     both = pl.concat([train, validation])
     encoding = vocabulary(model, both)
-    booster = {name: parameters[name] for name in hyperparameters.BOOSTER} | OBJECTIVE
-    stopped = xgboost.train(
-        booster,
-        _matrix(encoding, train),
-        num_boost_round=parameters["num_boost_round"],
-        evals=[(_matrix(encoding, validation), "validation")],
-        early_stopping_rounds=parameters["early_stopping_rounds"],
-        verbose_eval=False,
-    )
-    rounds = stopped.best_iteration + 1
-    log.info("validation log loss %.4f after %d rounds", stopped.best_score, rounds)
-    final = xgboost.train(booster, _matrix(encoding, both), num_boost_round=rounds)
+    boosting = Boosting({name: parameters[name] for name in hyperparameters.BOOSTER} | OBJECTIVE, saved)
+    watch = Watch(_matrix(encoding, validation), int(parameters["early_stopping_rounds"]))
+    stopped = boosting.run("search", _matrix(encoding, train), int(parameters["num_boost_round"]), watch)
+    best, score = int(stopped.attr("best_iteration")), float(stopped.attr("best_score"))
+    log.info("validation log loss %.4f after %d rounds", score, best + 1)
+    final = boosting.run("final", _matrix(encoding, both), best + 1)
     training = {
-        "best_iteration": stopped.best_iteration,
-        "validation_log_loss": round(stopped.best_score, 6),
+        "best_iteration": best,
+        "validation_log_loss": round(score, 6),
         "hyperparameters": dict(parameters),
         "seed": parameters["seed"],
         "rows": both.height,

@@ -4,32 +4,52 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline_code.contract import ContractError, DataError, Job, JobEnvironment, Step
+from pipeline_code.contract import FACTS, ContractError, DataError, Job, JobEnvironment, Step
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 ENVIRONMENT = JobEnvironment(
-    model="flight_delay", period="2013-04", execution="e", image_uri="repository:tag", commit="c0ffee"
+    model="flight_delay",
+    period="2013-04",
+    execution="e",
+    image_uri="repository:tag",
+    commit="c0ffee",
+    reason="manual",
+    started_by="me",
 )
 PROCESSING = Step("look", "Processing", reads=("dataset",), writes=("seen",))
+TOLD = Step("note", "Processing", reads=("dataset",), writes=("noted",), told=FACTS)
 TRAINING = Step("learn", "Training", reads=("dataset",), writes=("model",))
 
 
 def test_a_jobs_environment_is_parsed_as_it_was_rendered() -> None:
-    assert JobEnvironment.parse(JobEnvironment.render(**asdict(ENVIRONMENT))) == ENVIRONMENT
+    assert JobEnvironment.parse(TOLD, JobEnvironment.render(TOLD, asdict(ENVIRONMENT))) == ENVIRONMENT
 
 
-def test_an_environment_with_a_wrong_name_is_not_rendered() -> None:
-    values = {**asdict(ENVIRONMENT), "branch": "main"}
-    del values["commit"]
+def test_a_step_that_is_not_told_knows_model_and_period_only() -> None:
+    rendered = JobEnvironment.render(PROCESSING, asdict(ENVIRONMENT))
 
-    with pytest.raises(ContractError, match=r"missing or unknown \['branch', 'commit'\]"):
-        JobEnvironment.render(**values)
+    assert rendered == {"SLIPWAY_MODEL": "flight_delay", "SLIPWAY_PERIOD": "2013-04"}
+    assert JobEnvironment.parse(PROCESSING, rendered) == JobEnvironment("flight_delay", "2013-04")
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ({"told": ("branch",)}, "step look: told 'branch'; facts are execution, image_uri, commit"),
+        ({"told": ("commit",)}, "cached, but told commit, which changes with every run; drop one of them"),
+        ({"reads": ("champion",)}, "cached, but reads the champion, which changes below the same URI"),
+        ({"reads": ("periods",)}, "cached, but reads periods without the listing that names their content"),
+    ],
+)
+def test_a_cached_step_may_depend_on_nothing_that_changes(declared: dict[str, Any], message: str) -> None:
+    with pytest.raises(ContractError, match=message):
+        Step(**{"name": "look", "kind": "Processing", "reads": (), "writes": ("seen",), "cached": True, **declared})
 
 
 @pytest.mark.parametrize(

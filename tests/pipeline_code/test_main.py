@@ -8,6 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from real_jobs import write_listing
 
 from pipeline_code.__main__ import main
 from stacks.config import ROOT
@@ -37,6 +38,7 @@ def test_bad_data_ends_with_a_readable_reason(
 ) -> None:
     (small_periods / "2013-02/_READY.json").unlink()
     shutil.copytree(small_periods, ml / "processing/input/periods")
+    write_listing(ml / "processing/input/listing", ml / "processing/input/periods", "2013-02")
 
     code = main(["prepare"])
 
@@ -94,6 +96,7 @@ def test_the_job_image_has_all_a_step_needs(real_periods: Path, tmp_path: Path) 
     if not python.exists():
         pytest.skip("no .venv-job; run `make setup`")
     shutil.copytree(real_periods, tmp_path / "processing/input/periods")
+    write_listing(tmp_path / "processing/input/listing", tmp_path / "processing/input/periods", "2013-04")
     (tmp_path / "config").mkdir()
     (tmp_path / "config/processingjobconfig.json").write_text(
         '{"ProcessingInputs": [{"InputName": "periods", "S3Input": {"S3Uri": "s3://bucket/periods"}}]}'

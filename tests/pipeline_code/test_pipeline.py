@@ -10,9 +10,11 @@ import pytest
 
 from pipeline_code.contract import ContractError, Step
 from pipeline_code.models import load_model, names
-from pipeline_code.pipeline import JobResources, Surroundings, render
+from pipeline_code.pipeline import render
 from pipeline_code.steps import steps
+from pipeline_code.surroundings import JobResources, Patience, Surroundings
 from rehearsal.definition import flatten, mistakes
+from rehearsal.faults import EXCEPTIONS
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -23,7 +25,7 @@ SURROUNDINGS = Surroundings(
         step.name: JobResources(f"arn:aws:iam::111111111111:role/{step.name}", "ml.m5.large", 30, 3600)
         for step in steps()
     },
-    inputs={"periods": "s3://data/periods", "champion": "s3://runs/champion"},
+    inputs={"periods": "s3://data/periods/", "listing": "s3://data/listings/", "champion": "s3://runs/champion/"},
     runs_uri="s3://runs/runs",
     temporary_uri="s3://runs/temporary",
     provenance_uri="s3://provenance",
@@ -35,7 +37,7 @@ SURROUNDINGS = Surroundings(
 
 
 def rendered(model: str = "flight_delay") -> dict[str, Any]:
-    return render(model, load_model(model).hyperparameters, steps(), SURROUNDINGS)
+    return render(load_model(model), steps(), SURROUNDINGS)
 
 
 @pytest.mark.parametrize("model", names())
@@ -55,7 +57,7 @@ def test_the_definition_has_no_mistakes() -> None:
 
 
 def test_order_follows_from_what_steps_read_and_write() -> None:
-    backwards = render("flight_delay", {}, tuple(reversed(steps())), SURROUNDINGS)
+    backwards = render(load_model("flight_delay"), tuple(reversed(steps())), SURROUNDINGS)
 
     found = [step["Name"] for step in flatten(backwards["Steps"])]
     assert found == ["Prepare", "Train", "Evaluate", "Gate", "Record", "Register", "Refused"]
@@ -84,6 +86,56 @@ def test_every_execution_writes_to_folders_of_its_own() -> None:
             assert {"Get": "Execution.PipelineExecutionId"} in output["S3Output"]["S3Uri"]["Std:Join"]["Values"]
 
 
+def job(name: str, around: Surroundings = SURROUNDINGS) -> dict[str, Any]:
+    found = flatten(render(load_model("flight_delay"), steps(), around)["Steps"])
+    return next(step for step in found if step["Name"] == name)
+
+
+def test_every_job_is_tried_again_after_faults_that_are_not_ours() -> None:
+    retried = {step["Name"]: step.get("RetryPolicies", []) for step in flatten(rendered()["Steps"])}
+
+    for name in ("Prepare", "Train", "Evaluate", "Record"):
+        exceptions = [exception for policy in retried[name] for exception in policy["ExceptionType"]]
+        assert sorted(exceptions) == sorted(EXCEPTIONS.values())
+    assert retried["Register"][0]["ExceptionType"] == ["Step.SERVICE_FAULT", "Step.THROTTLING"]
+    assert retried["Gate"] == retried["Refused"] == []
+
+
+def test_only_steps_whose_arguments_name_their_data_are_cached() -> None:
+    cached = {step["Name"] for step in flatten(rendered()["Steps"]) if "CacheConfig" in step}
+
+    assert cached == {"Prepare", "Train"}
+    for name in cached:
+        assert "Execution." not in json.dumps(job(name)["Arguments"]["Environment"])
+    (listing,) = (i for i in job("Prepare")["Arguments"]["ProcessingInputs"] if i["InputName"] == "listing")
+    assert {"Get": "Parameters.Listing"} in listing["S3Input"]["S3Uri"]["Std:Join"]["Values"]
+
+
+def test_no_days_of_caching_is_no_caching() -> None:
+    assert "CacheConfig" not in job("Train", replace(SURROUNDINGS, patience=Patience(cache_days=0)))
+
+
+def test_spot_capacity_comes_with_checkpoints() -> None:
+    jobs = {**SURROUNDINGS.jobs, "train": replace(SURROUNDINGS.jobs["train"], spot_wait_seconds=600)}
+    arguments = job("Train", replace(SURROUNDINGS, jobs=jobs))["Arguments"]
+
+    assert arguments["EnableManagedSpotTraining"] is True
+    assert arguments["StoppingCondition"] == {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 4200}
+    assert arguments["CheckpointConfig"]["LocalPath"] == "/opt/ml/checkpoints"
+    assert "EnableManagedSpotTraining" not in job("Train")["Arguments"]
+
+
+def test_hyperparameters_are_parameters_with_their_types_and_defaults() -> None:
+    declared = {parameter["Name"]: parameter for parameter in rendered()["Parameters"]}
+
+    assert declared["eta"] == {"Name": "eta", "Type": "Float", "DefaultValue": 0.1}
+    assert declared["max_depth"] == {"Name": "max_depth", "Type": "Integer", "DefaultValue": 6}
+    assert declared["Reason"]["EnumValues"] == ["manual", "schedule", "arrival", "drift"]
+    assert "DefaultValue" not in declared["Period"]
+    passed = job("Train")["Arguments"]["HyperParameters"]
+    assert passed["eta"] == {"Std:Join": {"On": "", "Values": [{"Get": "Parameters.eta"}]}}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -96,21 +148,21 @@ def test_a_wrong_declaration_is_named(change: dict[str, Any], message: str) -> N
     extra = replace(Step("extra", "Processing", ("dataset",), ("more",)), **change)
 
     with pytest.raises(ContractError, match=message):
-        render("flight_delay", {}, (*steps(), extra), SURROUNDINGS)
+        render(load_model("flight_delay"), (*steps(), extra), SURROUNDINGS)
 
 
 def test_steps_that_wait_for_each_other_are_named() -> None:
     circle = (Step("one", "Processing", ("b",), ("a",)), Step("two", "Processing", ("a",), ("b",)))
 
     with pytest.raises(ContractError, match=r"steps wait for each other: (one -> two -> one|two -> one -> two)"):
-        render("flight_delay", {}, circle, SURROUNDINGS)
+        render(load_model("flight_delay"), circle, SURROUNDINGS)
 
 
 def test_a_new_step_finds_its_place() -> None:
     extra = Step("describe", "Processing", ("dataset",), ("description",))
     around = replace(SURROUNDINGS, jobs={**SURROUNDINGS.jobs, "describe": SURROUNDINGS.jobs["prepare"]})
 
-    definition = render("flight_delay", {}, (extra, *steps()), around)
+    definition = render(load_model("flight_delay"), (extra, *steps()), around)
 
     found = [step["Name"] for step in definition["Steps"]]
     assert found.index("Describe") > found.index("Prepare")

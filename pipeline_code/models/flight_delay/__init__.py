@@ -76,6 +76,12 @@ MODEL = Model(
         Behaviour("a year of a plane's age hardly counts", "plane_age", "add", 1, "still", 0.01),
     ),
     outcomes=("on time", "late"),
+    owner="flight operations",
+    intended_use="Plan gates, crews and connections on the day of departure; one probability a flight.",
+    risk="Low",
+    risk_reason="A wrong answer costs minutes of planning; nobody is refused anything.",
+    # A month's data is complete on the second; the third leaves a day for what is late.
+    schedule="cron(0 6 3 * ? *)",
     limits=(
         "One month, whose days share their weather: the intervals draw its days again, yet know no other month.",
         "A version is not proven for a season that no training month had.",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import shutil
 from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
+from real_jobs import give_periods, write_listing
 
 from pipeline_code import data, periods
 from pipeline_code.contract import DataError
@@ -86,7 +86,7 @@ def test_everything_registered_is_a_string(real: Real) -> None:
 
 def test_the_same_periods_give_the_same_bytes(real: Real, new_job: NewJob, tmp_path: Path) -> None:
     job = new_job("prepare", tmp_path)
-    shutil.copytree(real.periods, job.read("periods"))
+    give_periods(job, real.periods)
 
     prepare.main(job)
 
@@ -99,7 +99,7 @@ def test_the_same_periods_give_the_same_bytes(real: Real, new_job: NewJob, tmp_p
 
 def test_later_periods_do_not_change_an_earlier_run(real: Real, new_job: NewJob, tmp_path: Path) -> None:
     job = new_job("prepare", tmp_path, period="2013-03")
-    shutil.copytree(real.periods, job.read("periods"))
+    give_periods(job, real.periods)
 
     prepare.main(job)
 
@@ -146,7 +146,7 @@ def test_bad_flights_stop_the_run(
     rewrite(small_periods / "2013-02/flights.csv", change)
     seal(small_periods / "2013-02")
     job = new_job("prepare", tmp_path, period="2013-02")
-    shutil.copytree(small_periods, job.read("periods"))
+    give_periods(job, small_periods)
 
     with pytest.raises(DataError) as caught:
         prepare.main(job)
@@ -164,7 +164,7 @@ def test_weather_that_matches_no_flight_stops_the_run(
         )
         seal(small_periods / period)
     job = new_job("prepare", tmp_path, period="2013-02")
-    shutil.copytree(small_periods, job.read("periods"))
+    give_periods(job, small_periods)
 
     with pytest.raises(DataError, match=r"temp: 100\.0% of the rows are null, at most 5% may be"):
         prepare.main(job)
@@ -181,7 +181,7 @@ def test_a_join_that_multiplies_rows_stops_the_run(small_periods: Path, flight_d
 
 def test_too_little_history_stops_the_run(small_periods: Path, new_job: NewJob, tmp_path: Path) -> None:
     job = new_job("prepare", tmp_path, period="2013-02")
-    shutil.copytree(small_periods, job.read("periods"))
+    give_periods(job, small_periods)
 
     with pytest.raises(DataError, match="train: 0 rows with only one kind of label"):
         prepare.main(job)
@@ -189,7 +189,7 @@ def test_too_little_history_stops_the_run(small_periods: Path, new_job: NewJob, 
 
 def test_parquet_in_many_files_gives_the_same_dataset(real: Real, seal: Seal, new_job: NewJob, tmp_path: Path) -> None:
     job = new_job("prepare", tmp_path)
-    shutil.copytree(real.periods, job.read("periods"))
+    give_periods(job, real.periods)
     april = job.read("periods") / "2013-04"
     flights = pl.read_csv(april / "flights.csv", null_values=["NA"], infer_schema_length=None)
     typed = flights.with_columns(pl.col("time_hour").str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_zone="UTC"))
@@ -197,6 +197,7 @@ def test_parquet_in_many_files_gives_the_same_dataset(real: Real, seal: Seal, ne
     typed.tail(-20_000).write_parquet(april / "flights-2.parquet")
     (april / "flights.csv").unlink()
     seal(april)
+    write_listing(job.read("listing"), job.read("periods"), "2013-04")
 
     prepare.main(job)
 
