@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import uuid
 from pathlib import Path  # noqa: TC003 typer reads annotations at run time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -82,8 +81,9 @@ def data(
     paths: Annotated[list[Path], typer.Argument(help="The period's files, or the folder that holds them.")],
     env: EnvironmentName = "dev",
     model: ModelName = "flight_delay",
+    history: Annotated[bool, typer.Option("--history", help="Its arrival starts no run.")] = False,
 ) -> None:
-    """Upload a period's files to the data bucket; the manifest that completes it goes last."""
+    """Upload a period's files to the data bucket; the manifest that completes it goes last and starts a run."""
     from operations.periods import upload_period
 
     environment, names = _environment(env, model)
@@ -94,46 +94,102 @@ def data(
         prefix=periods_prefix(model),
         period=period,
         files=files,
+        starts=not history,
     )
     console.print(f"{len(upload.files)} files, {upload.size:,} bytes: {upload.uri}")
 
 
 @app.command()
 def train(
-    period: Annotated[str, typer.Argument(help="The month to test on; all earlier ones train.")],
+    period: Annotated[str | None, typer.Argument(help="The month to test on; the latest if left out.")] = None,
+    *,
     env: EnvironmentName = "dev",
     model: ModelName = "flight_delay",
+    given: Annotated[list[str] | None, typer.Option("--set", help="A hyperparameter, such as eta=0.05.")] = None,
+    steps: Annotated[str | None, typer.Option(help="Only these steps, such as Train,Evaluate,Gate.")] = None,
+    source: Annotated[str | None, typer.Option("--from", help="The execution that steps left out come from.")] = None,
 ) -> None:
-    """Start the deployed training pipeline and follow it to its version."""
-    from operations import executions
-    from operations.champion import ChampionPlace, ensure_champion_record
+    """Ask for a run of the deployed pipeline and follow it to its version."""
+    from operations.requests import ask_starter
 
     environment, names = _environment(env, model)
     session = _session(environment)
-    sagemaker = session.client("sagemaker")
-    ensure_champion_record(session.client("s3"), ChampionPlace(names.runs_bucket, champion_prefix(model)))
-    arn = executions.start_execution(
-        sagemaker, pipeline=names.pipeline(model), period=period, token=f"manual-{uuid.uuid4()}"
+    answer = ask_starter(
+        session.client("lambda"),
+        names.starter,
+        {
+            "model": model,
+            "period": period,
+            "started_by": session.client("sts").get_caller_identity()["Arn"],
+            "parameters": _assignments(given or []),
+            "steps": steps.split(",") if steps else [],
+            "source": source,
+        },
     )
-    console.print(arn)
-    for news in executions.follow_execution(sagemaker, arn, every_seconds=2):
-        if isinstance(news, executions.Outcome):
-            _conclude(news, session.client("logs"))
-        else:
-            console.print(f"{news.name:<10} {news.status}" + (f"  {news.seconds:.0f} s" if news.seconds else ""))
-
-
-def _conclude(outcome: Any, logs: Any) -> None:
-    from operations.executions import last_log_lines
-
-    if outcome.status == "Succeeded":
-        console.print(f"registered {outcome.version_arn}")
+    console.print(f"{answer.outcome}: period {answer.period}, {answer.execution}")
+    if answer.outcome == "waits":
+        console.print("It begins when that run ends; a later request would take its place.")
         return
-    lines = [f"{outcome.status}: {outcome.failure}"]
-    for step in outcome.steps:
-        if step.status == "Failed":
-            lines += [f"{step.name}: {step.failure}", *last_log_lines(logs, step)]
-    raise UsageError("\n".join(lines))
+    _follow(session, answer.execution)
+
+
+@app.command()
+def retry(
+    execution: Annotated[
+        str | None, typer.Argument(help="The execution's ARN; the latest that failed if left out.")
+    ] = None,
+    env: EnvironmentName = "dev",
+    model: ModelName = "flight_delay",
+) -> None:
+    """Run a failed or stopped run again, from the steps that did not succeed."""
+    from operations.executions import retry_execution
+
+    session, arn = _execution(env, model, execution, "Failed", "Stopped")
+    retry_execution(session.client("sagemaker"), arn)
+    _follow(session, arn)
+
+
+@app.command()
+def stop(
+    execution: Annotated[str | None, typer.Argument(help="The execution's ARN; the one that runs if left out.")] = None,
+    env: EnvironmentName = "dev",
+    model: ModelName = "flight_delay",
+) -> None:
+    """Stop a run and the jobs it started; nothing is registered, and `slipway retry` takes it up again."""
+    from operations.executions import Outcome, follow_execution, stop_execution
+
+    session, arn = _execution(env, model, execution, "Executing")
+    sagemaker = session.client("sagemaker")
+    stop_execution(sagemaker, arn)
+    for news in follow_execution(sagemaker, arn, every_seconds=1):
+        if isinstance(news, Outcome):
+            console.print(f"{news.status}: {arn}")
+
+
+def _execution(env: str, model: str, arn: str | None, *statuses: str) -> tuple[Any, str]:
+    """A session, and the execution that was named or the latest of these statuses."""
+    from operations.executions import latest_execution
+
+    environment, names = _environment(env, model)
+    session = _session(environment)
+    found = arn or latest_execution(session.client("sagemaker"), names.pipeline(model), *statuses)
+    if found is None:
+        raise UsageError(f"no run of {names.pipeline(model)} is {' or '.join(statuses)}; name one by its ARN")
+    return session, found
+
+
+def _assignments(given: list[str]) -> dict[str, str]:
+    wrong = [text for text in given if not text.partition("=")[2]]
+    if wrong:
+        raise UsageError(f"--set {', '.join(wrong)}: give name=value, such as eta=0.05")
+    return {text.partition("=")[0]: text.partition("=")[2] for text in given}
+
+
+def _follow(session: Any, arn: str) -> None:
+    from operations.telling import tell_run
+
+    for line in tell_run(session.client("sagemaker"), session.client("logs"), arn):
+        console.print(line)
 
 
 def _environment(env: str, model: str) -> tuple[Environment, Names]:
@@ -173,6 +229,8 @@ def rehearsal_plan(env: str, model: str, **how: Any) -> Any:
         stage=names.prefix,
         model=model,
         pipeline=names.pipeline(model),
+        starter=names.starter,
+        notices=names.notices,
         data_bucket=names.data_bucket,
         periods_prefix=periods_prefix(model),
         champion=ChampionPlace(names.runs_bucket, champion_prefix(model)),

@@ -32,11 +32,11 @@ class ChampionPlace:
 
 def current_champion(s3: Any, place: ChampionPlace) -> str:
     """The version's ARN, or "none"."""
-    try:
-        answer = s3.get_object(Bucket=place.bucket, Key=f"{place.prefix}/{RECORD}")
-    except s3.exceptions.NoSuchKey:
+    key = f"{place.prefix}/{RECORD}"
+    # Asked first: to a caller who may list this prefix only, S3 answers a missing object with "access denied".
+    if not s3.list_objects_v2(Bucket=place.bucket, Prefix=key).get("Contents"):
         return NONE
-    return str(json.loads(answer["Body"].read())["version"])
+    return str(json.loads(s3.get_object(Bucket=place.bucket, Key=key)["Body"].read())["version"])
 
 
 def ensure_champion_record(s3: Any, place: ChampionPlace) -> None:

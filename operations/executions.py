@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
 ENDED = ("Succeeded", "Failed", "Stopped")
@@ -24,6 +25,8 @@ class StepState:
     seconds: float | None
     failure: str
     metadata: dict[str, Any]
+    attempts: int = 1
+    cached: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,15 +47,53 @@ class Outcome:
         return None
 
 
-def start_execution(sagemaker: Any, *, pipeline: str, period: str, token: str) -> str:
-    """Start the pipeline for a period; the same token never starts it twice. Returns the execution's ARN."""
+def start_execution(
+    sagemaker: Any,
+    *,
+    pipeline: str,
+    period: str,
+    token: str,
+    parameters: Mapping[str, str],
+    steps: tuple[str, ...] = (),
+    source: str | None = None,
+) -> str:
+    """Start the pipeline for a period; the same token never starts it twice. Returns the execution's ARN.
+
+    With `steps`, only these run, and what they need of others comes from the execution `source`.
+    """
+    given = {"Period": period, **parameters}
+    selection: dict[str, Any] = {"SelectedSteps": [{"StepName": step} for step in steps]}
+    if source:
+        selection["SourcePipelineExecutionArn"] = source
     answer = sagemaker.start_pipeline_execution(
         PipelineName=pipeline,
         PipelineExecutionDisplayName=f"period-{period}",
-        PipelineParameters=[{"Name": "Period", "Value": period}],
+        PipelineExecutionDescription=f"{given['Reason']}, asked by {given['StartedBy']}"[:3072],
+        PipelineParameters=[{"Name": name, "Value": value} for name, value in given.items()],
         ClientRequestToken=token,
+        **({"SelectiveExecutionConfig": selection} if steps else {}),
     )
     return str(answer["PipelineExecutionArn"])
+
+
+def retry_execution(sagemaker: Any, arn: str) -> None:
+    """Run a failed or stopped execution again, from the steps that did not succeed."""
+    sagemaker.retry_pipeline_execution(PipelineExecutionArn=arn, ClientRequestToken=uuid.uuid4().hex)
+
+
+def stop_execution(sagemaker: Any, arn: str) -> None:
+    """Stop an execution and the jobs it started."""
+    sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn, ClientRequestToken=uuid.uuid4().hex)
+
+
+def latest_execution(sagemaker: Any, pipeline: str, *statuses: str) -> str | None:
+    """The newest execution, of these statuses if any are given."""
+    pages = sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=pipeline)
+    for page in pages:
+        for found in page["PipelineExecutionSummaries"]:
+            if not statuses or found["PipelineExecutionStatus"] in statuses:
+                return str(found["PipelineExecutionArn"])
+    return None
 
 
 def follow_execution(sagemaker: Any, arn: str, *, every_seconds: float) -> Iterator[StepState | Outcome]:
@@ -60,7 +101,7 @@ def follow_execution(sagemaker: Any, arn: str, *, every_seconds: float) -> Itera
     seen: dict[str, str] = {}
     while True:
         execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
-        steps = _steps(sagemaker, arn)
+        steps = read_steps(sagemaker, arn)
         for step in steps:
             if seen.get(step.name) != step.status:
                 seen[step.name] = step.status
@@ -92,7 +133,8 @@ def last_log_lines(logs: Any, step: StepState, lines: int = LOG_LINES) -> list[s
     return []
 
 
-def _steps(sagemaker: Any, arn: str) -> tuple[StepState, ...]:
+def read_steps(sagemaker: Any, arn: str) -> tuple[StepState, ...]:
+    """The steps of an execution so far, in the order they began."""
     pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
         PipelineExecutionArn=arn, SortOrder="Ascending"
     )
@@ -106,6 +148,8 @@ def _state(step: dict[str, Any]) -> StepState:
         seconds=_seconds(step.get("StartTime"), step.get("EndTime")),
         failure=step.get("FailureReason", ""),
         metadata=step.get("Metadata", {}),
+        attempts=step.get("AttemptCount", 1),
+        cached="CacheHitResult" in step,
     )
 
 

@@ -37,10 +37,13 @@ class Upload:
         return sum(file["bytes"] for file in self.files.values())
 
 
-def upload_period(s3: Any, *, bucket: str, prefix: str, period: str, files: Sequence[Path]) -> Upload:
+def upload_period(
+    s3: Any, *, bucket: str, prefix: str, period: str, files: Sequence[Path], starts: bool = True
+) -> Upload:
     """Upload the files, then the manifest that says they are complete; S3 checks each by its sha256.
 
-    Uploading a period again replaces it: the bucket keeps the former versions.
+    Uploading a period again replaces it: the bucket keeps the former versions. Its arrival starts a run unless `starts`
+    is False, for history that is filled in.
     """
     _check(period, files)
     folder = f"{prefix}/{period}"
@@ -48,7 +51,7 @@ def upload_period(s3: Any, *, bucket: str, prefix: str, period: str, files: Sequ
     s3.put_object(
         Bucket=bucket,
         Key=f"{folder}/{READY_MANIFEST}",
-        Body=json.dumps({"files": sent}, indent=1, sort_keys=True).encode(),
+        Body=json.dumps({"files": sent, "starts": starts}, indent=1, sort_keys=True).encode(),
         ContentType="application/json",
     )
     return Upload(period, f"s3://{bucket}/{folder}", sent)

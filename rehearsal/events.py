@@ -1,4 +1,7 @@
-"""EventBridge: events that AWS services send by themselves, delivered to the rules that match them."""
+"""EventBridge: events that AWS services send by themselves, delivered to the rules that match them.
+
+moto matches events; what it sends to few kinds of target, with values of its own, is delivered here.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ import logging
 import uuid
 from typing import TYPE_CHECKING, Any, cast
 
-from moto.events.models import events_backends
+from moto.events.models import Rule, events_backends
+from moto.s3 import notifications
 
+from rehearsal.api import Caller
 from rehearsal.clock import clock
 
 if TYPE_CHECKING:
@@ -34,18 +39,67 @@ def send(place: Place, source: str, kind: str, detail: Json, resources: list[str
         "detail": detail,
     }
     for rule in list(events_backends[place.account][place.region].event_buses["default"].rules.values()):
-        if rule.state == "ENABLED" and rule.event_pattern.matches_event(cast("Any", event)):
-            for target in rule.targets:
-                _deliver(place, target["Arn"], event)
+        _pass(place, rule, event)
 
 
-def _deliver(place: Place, arn: str, event: Json) -> None:
-    service, resource = arn.split(":")[2], arn.split(":", 5)[5]
-    deliver = TARGETS.get(service)
-    if deliver is None:
-        log.error("EventBridge target %s: the embedded AWS delivers to %s only", arn, ", ".join(TARGETS))
+def install_events(place_of: Callable[[Caller], Place]) -> None:
+    """Deliver what PutEvents and S3 send, too."""
+    theirs = Rule.send_to_targets
+
+    def send_to_targets(self: Any, original_event: Any, transform_input: bool = True) -> None:
+        kinds = {target["Arn"].split(":")[2] for target in self.targets}
+        if kinds <= set(TARGETS):
+            _pass(place_of(Caller(self.account_id, self.region_name)), self, original_event)
+        else:
+            theirs(self, original_event, transform_input)
+
+    def object_event(account_id: str, bucket: Any, event_name: str, key: Any) -> None:
+        _object_event(place_of(Caller(account_id, bucket.region_name)), bucket, event_name, key)
+
+    setattr(Rule, "send_to_targets", send_to_targets)  # noqa: B010 a mend of moto, not an oversight
+    setattr(notifications, "_send_event_bridge_message", object_event)  # noqa: B010 the same
+
+
+def _object_event(place: Place, bucket: Any, event_name: str, key: Any) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html."""
+    _, what, reason, *_ = [*event_name.split(":"), ""]
+    kinds = {"ObjectCreated": "Object Created", "ObjectRemoved": "Object Deleted", "ObjectTagging": "Object Tags Added"}
+    if what not in kinds:
         return
-    deliver(place, resource, event)
+    about = {"key": key.name, "size": key.size, "etag": key.etag.strip('"'), "sequencer": uuid.uuid4().hex[:16]}
+    if key.version_id not in {None, "null"}:
+        about["version-id"] = key.version_id
+    named = {"Put": "PutObject", "Post": "POST Object", "Copy": "CopyObject"}
+    detail = {
+        "version": "0",
+        "bucket": {"name": bucket.name},
+        "object": about,
+        "request-id": uuid.uuid4().hex[:16].upper(),
+        "requester": place.account,
+        "source-ip-address": "127.0.0.1",
+        "reason": named.get(reason, "CompleteMultipartUpload"),
+    }
+    send(place, "aws.s3", kinds[what], detail, [bucket.arn])
+
+
+def _pass(place: Place, rule: Any, event: Json) -> None:
+    """Give an event to the targets of a rule that matches it; a target that fails does not keep it from the others."""
+    if rule.state != "ENABLED" or not rule.event_pattern.matches_event(cast("Any", event)):
+        return
+    for target in rule.targets:
+        try:
+            deliver(place, target["Arn"], json.loads(target["Input"]) if "Input" in target else event)
+        except Exception:
+            log.exception("EventBridge target %s of rule %s", target["Arn"], rule.name)
+
+
+def deliver(place: Place, arn: str, event: Json) -> None:
+    """Hand an event to a target by its ARN."""
+    service, resource = arn.split(":")[2], arn.split(":", 5)[5]
+    if service not in TARGETS:
+        log.error("target %s: the embedded AWS delivers to %s only", arn, ", ".join(TARGETS))
+        return
+    TARGETS[service](place, resource, event)
 
 
 def _start_build(place: Place, resource: str, _event: Json) -> None:
@@ -57,4 +111,18 @@ def _send_message(place: Place, resource: str, event: Json) -> None:
     sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=resource)["QueueUrl"], MessageBody=json.dumps(event))
 
 
-TARGETS: dict[str, Callable[[Place, str, Json], None]] = {"codebuild": _start_build, "sqs": _send_message}
+def _invoke(place: Place, resource: str, event: Json) -> None:
+    name = resource.removeprefix("function:")
+    place.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps(event).encode())
+
+
+def _publish(place: Place, resource: str, event: Json) -> None:
+    place.client("sns").publish(TopicArn=place.arn("sns", resource), Message=json.dumps(event))
+
+
+TARGETS: dict[str, Callable[[Place, str, Json], None]] = {
+    "codebuild": _start_build,
+    "lambda": _invoke,
+    "sns": _publish,
+    "sqs": _send_message,
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
+from rich.panel import Panel
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ NOT_PROVED = (
 
 def facts(rehearsal: Rehearsal) -> Facts:
     """The run as plain values; `version` is the newest, `champion` the one it was compared with."""
-    newest = rehearsal.acts[-1]
+    versions = rehearsal.versions
     read_back = rehearsal.inventory
     return {
         "stacks": rehearsal.stacks,
@@ -42,12 +43,14 @@ def facts(rehearsal: Rehearsal) -> Facts:
             "created": read_back.created,
             "recorded_only": read_back.recorded_only,
         },
-        "data": _data(newest),
+        "data": _data(versions[-1]),
+        "runs": [_run(act) for act in rehearsal.acts],
         "steps": [step for act in rehearsal.acts for step in _steps(act)],
-        "versions": [_version(act) for act in rehearsal.acts],
-        "version": _version(newest),
+        "versions": [_version(act) for act in versions],
+        "version": _version(versions[-1]),
         "champion": rehearsal.champion,
         "seconds": {**rehearsal.seconds, "total": rehearsal.total_seconds},
+        "simulated_seconds": sum(sum(act.simulated_seconds.values()) for act in rehearsal.acts),
         "proved": list(PROVED),
         "not_proved": list(NOT_PROVED),
     }
@@ -65,14 +68,33 @@ def _data(act: Act) -> Facts:
     }
 
 
+def _run(act: Act) -> Facts:
+    return {
+        "title": act.scene.title,
+        "reason": act.scene.reason,
+        "period": act.scene.period,
+        "execution": act.outcome.arn,
+        "status": act.outcome.status,
+        "failure": act.outcome.failure,
+        "waits": act.simulated_seconds,
+        "notice": {"subject": act.notice.subject, "message": act.notice.message} if act.notice else None,
+    }
+
+
 def _steps(act: Act) -> Iterator[Facts]:
+    """Seconds are those of this machine; what a step waited for AWS is simulated and told apart."""
     for step in act.outcome.steps:
+        waited = sum(seconds for why, seconds in act.simulated_seconds.items() if step.name in why)
         yield {
             "execution": act.outcome.arn,
-            "period": act.period,
+            "run": act.scene.title,
+            "period": act.scene.period,
             "name": step.name,
             "status": step.status,
-            "seconds": step.seconds,
+            "seconds": None if step.seconds is None else round(step.seconds - waited, 3),
+            "simulated_seconds": waited,
+            "attempts": step.attempts,
+            "cached": step.cached,
         }
 
 
@@ -80,7 +102,8 @@ def _version(act: Act) -> Facts:
     version = act.version
     return {
         "arn": version["ModelPackageArn"],
-        "period": act.period,
+        "period": act.scene.period,
+        "reason": version["CustomerMetadataProperties"]["reason"],
         "stage": version["ModelLifeCycle"]["Stage"],
         "status": version["ModelLifeCycle"]["StageStatus"],
         "approval": version["ModelApprovalStatus"],
@@ -92,7 +115,7 @@ def _version(act: Act) -> Facts:
 
 def tables(found: Facts) -> list[RenderableType]:
     """The same for people: what was deployed, what ran, how good it is, what this shows and does not."""
-    return [_deployed(found), _ran(found), _good(found), _time(found), _shown(found)]
+    return [_deployed(found), _ran(found), *_told(found), _good(found), _time(found), _shown(found)]
 
 
 def _table(title: str, *columns: str, show_header: bool = True) -> Table:
@@ -117,32 +140,45 @@ def _deployed(found: Facts) -> Table:
 
 def _ran(found: Facts) -> Table:
     """A row a step, a column a training."""
-    periods = list(dict.fromkeys(step["period"] for step in found["steps"]))
-    table = _table("Ran by the deployed pipeline", "step", *periods)
+    titles = [run["title"] for run in found["runs"]]
+    headings = [f"{run['period']}\n{run['reason']}" for run in found["runs"]]
+    table = _table("Ran by the deployed pipeline", "step", *headings)
     for name in dict.fromkeys(step["name"] for step in found["steps"]):
-        ran = {step["period"]: step for step in found["steps"] if step["name"] == name}
-        table.add_row(name, *(_how(ran.get(period)) for period in periods))
+        ran = {step["run"]: step for step in found["steps"] if step["name"] == name}
+        table.add_row(name, *(_how(ran.get(title)) for title in titles))
+    waits = [(why, seconds) for run in found["runs"] for why, seconds in run["waits"].items()]
+    table.caption = "\n".join(f"simulated, not waited: {seconds:,.0f} s, {why}" for why, seconds in waits)
+    table.caption_justify = "left"
     return table
+
+
+def _told(found: Facts) -> list[RenderableType]:
+    """What people were told of runs that failed."""
+    notices = [run["notice"] for run in found["runs"] if run["notice"]]
+    return [Panel(notice["message"], title=notice["subject"], title_align="left") for notice in notices]
 
 
 def _how(step: Facts | None) -> str:
     if step is None:
         return "not run"
-    seconds = "" if step["seconds"] is None else f" in {step['seconds']:.1f} s"
-    return f"{step['status']}{seconds}"
+    if step["cached"]:
+        return "cached"
+    words = [] if step["status"] == "Succeeded" else [step["status"]]
+    words += [] if step["seconds"] is None else [f"{step['seconds']:.1f} s"]
+    words += [f"attempt {step['attempts']}"] if step["attempts"] > 1 else []
+    return " ".join(words)
 
 
 def _good(found: Facts) -> Table:
     versions = found["versions"]
-    headings = [f"version {v['arn'].rsplit('/', 1)[1]}\non {v['period']}" for v in versions]
+    headings = [f"version {v['arn'].rsplit('/', 1)[1]}\non {v['period']}\n{v['reason']}" for v in versions]
     champion = versions[-1]["compared_with"]
     table = _table("Registered", "", *headings, f"champion\non {versions[-1]['period']}")
     for metric in METRICS:
         beside = champion.get(metric)
         figures = [f"{version['metrics'][metric]:.4f}" for version in versions]
         table.add_row(metric, *figures, "" if beside is None else f"{beside:.4f}")
-    table.add_row("stage", *(f"{v['stage']}/{v['status']}" for v in versions), "")
-    table.caption = "\n".join(f"{v['arn']}\n  {v['approval']}" for v in versions)
+    table.caption = "\n".join(f"{v['arn']}\n  {v['stage']}/{v['status']}, {v['approval']}" for v in versions)
     table.caption_justify = "left"
     return table
 

@@ -45,8 +45,9 @@ def inventory(client: Callable[[str], Any], stacks: Sequence[str], account: str,
 def _named(value: Any, physical: dict[str, str]) -> Any:
     """Properties with references to resources replaced by their physical ids; all a look-up needs."""
     if isinstance(value, dict):
-        if value.get("Ref") in physical:
-            return physical[value["Ref"]]
+        named = value.get("Ref") or value.get("Fn::GetAtt", [None])[0]
+        if named in physical:
+            return physical[named]
         return {key: _named(inner, physical) for key, inner in value.items()}
     return [_named(inner, physical) for inner in value] if isinstance(value, list) else value
 

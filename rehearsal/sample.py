@@ -31,6 +31,13 @@ def write_period(folder: Path, period: str) -> list[Path]:
     return [_write(folder / f"{name}.csv", content) for name, content in contents.items()]
 
 
+def cut_off(files: list[Path]) -> None:
+    """Leave of the flights their header only, as an upload that broke off would."""
+    for file in files:
+        if file.name == "flights.csv":
+            file.write_bytes(file.read_bytes().splitlines(keepends=True)[0])
+
+
 def _write(file: Path, content: bytes) -> Path:
     file.write_bytes(content)
     return file

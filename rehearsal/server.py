@@ -22,6 +22,7 @@ import boto3
 from botocore.config import Config
 from moto.core.responses import ActionResult, BaseResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.sts.models import sts_backends
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from rehearsal import accounts, buckets, coverage, events, guard, jobs, pipelines, registry
@@ -29,8 +30,10 @@ from rehearsal.answers import as_event
 from rehearsal.api import Caller, ServiceError
 from rehearsal.cloudformation import CloudFormation
 from rehearsal.control import Control
+from rehearsal.functions import Functions
 from rehearsal.job_records import JobRecords
 from rehearsal.resources import Place
+from rehearsal.schedules import Schedules
 
 if TYPE_CHECKING:
     from rehearsal.deployment import Stack
@@ -46,6 +49,24 @@ class Server:
 
     def place(self, caller: Caller) -> Place:
         return Place(caller.account, caller.region, lambda service: _client(service, caller, self.endpoint))
+
+    def keys(self, role: str, region: str) -> dict[str, str]:
+        """The variables with which a role of an account talks to this server."""
+        account = role.split(":")[4]
+        taken = sts_backends[account]["aws"].assume_role(
+            region_name=region,
+            role_session_name="embedded",
+            role_arn=role,
+            policy="",
+            duration=3600,
+            external_id="",
+        )
+        return {
+            "AWS_ACCESS_KEY_ID": taken.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": taken.secret_access_key,
+            "AWS_SESSION_TOKEN": taken.session_token,
+            "AWS_ENDPOINT_URL": self.endpoint,
+        }
 
     def announce(self, stack: Stack) -> None:
         kind = "CloudFormation Stack Status Change"
@@ -109,6 +130,10 @@ def run(state: Path, job_python: Path) -> None:
     answer_every_failure()
     accounts.install_accounts()
     buckets.install_buckets()
+    events.install_events(server.place)
+    functions = Functions(state, server.keys)
+    functions.install()
+    Schedules(server.place).start()
     CloudFormation(server.place, server.announce).install()
     registry.Registry(server.place).install()
     records = JobRecords()
@@ -121,6 +146,7 @@ def run(state: Path, job_python: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us; then our standard input closes
     wait_for_the_end()
     jobs.processes.terminate_all()
+    functions.end_all()
     recorder.write()
     os._exit(0)  # request threads may still wait for jobs that are no more
 

@@ -1,4 +1,4 @@
-"""The rehearsal: deploy the platform to an embedded AWS, train, make a champion, train again against it."""
+"""The rehearsal: deploy to an embedded AWS; runs start as they will in life, fail as they will, and are told of."""
 
 from __future__ import annotations
 
@@ -7,24 +7,31 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
-from operations.champion import ChampionPlace, ensure_champion_record, make_champion
-from operations.executions import Outcome, StepState, follow_execution, last_log_lines, start_execution
+from operations.champion import ChampionPlace, make_champion
+from operations.executions import Outcome, StepState, follow_execution, last_log_lines, latest_execution
 from operations.periods import upload_period
-from rehearsal import sample
+from operations.requests import ask_starter
+from rehearsal import cron, sample
 from rehearsal.cdk import Cdk
+from rehearsal.inbox import Inbox
 from rehearsal.inventory import inventory
+from rehearsal.scenes import STORY, Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from rehearsal.embedded import EmbeddedAws
+    from rehearsal.inbox import Notice
     from rehearsal.inventory import Inventory
 
 POLL_SECONDS = 0.1
+START_SECONDS = 20
+"""How long the story waits for a trigger to start its run."""
 
 
 class RehearsalError(Exception):
@@ -42,28 +49,28 @@ class Plan:
     stage: str
     model: str
     pipeline: str
+    starter: str
+    notices: str
     data_bucket: str
     periods_prefix: str
     champion: ChampionPlace
     commit: str
     method: str = "direct"
     validate: bool = False
-    acts: tuple[tuple[str, ...], ...] = (
-        ("2013-01", "2013-02", "2013-03", "2013-04"),
-        ("2013-05", "2013-06"),
-    )
-    """The periods that arrive before each training; the last of them is tested."""
+    scenes: tuple[Scene, ...] = STORY
 
 
 @dataclass(frozen=True)
 class Act:
-    """One training: the periods that had arrived, how the execution ended, what it registered."""
+    """One run: its scene, how the execution ended, what it registered, or what people were told of its failure."""
 
-    period: str
+    scene: Scene
     outcome: Outcome
-    snapshot: dict[str, Any]
-    evaluation: dict[str, Any]
-    version: dict[str, Any]
+    simulated_seconds: dict[str, float]
+    snapshot: dict[str, Any] = field(default_factory=dict)
+    evaluation: dict[str, Any] = field(default_factory=dict)
+    version: dict[str, Any] = field(default_factory=dict)
+    notice: Notice | None = None
 
 
 @dataclass
@@ -88,13 +95,19 @@ class Rehearsal:
         """The variables with which `aws`, boto3 and `cdk` talk to the embedded AWS."""
         return self.aws.environment(self.plan.account, self.plan.region)
 
+    @property
+    def versions(self) -> list[Act]:
+        """The runs that registered a version."""
+        return [act for act in self.acts if act.version]
+
     def run(self) -> None:
         self.deploy()
-        for number, periods in enumerate(self.plan.acts):
-            self.upload(periods)
-            act = self.train(periods[-1])
+        topic = f"arn:aws:sns:{self.plan.region}:{self.plan.account}:{self.plan.notices}"
+        self.inbox = Inbox(self._client("sns"), self._client("sqs"), topic)
+        for scene in self.plan.scenes:
+            act = self.play(scene)
             self.acts.append(act)
-            if number == 0:
+            if scene.crowns:
                 self.make_champion(act)
 
     def deploy(self) -> None:
@@ -125,48 +138,95 @@ class Rehearsal:
         names = [stack["StackName"] for page in pages for stack in page["Stacks"]]
         return sorted(name for name in names if name.startswith(f"{self.plan.stage}-"))
 
-    def upload(self, periods: tuple[str, ...]) -> None:
-        with self._phase(f"upload {periods[0]} to {periods[-1]}"):
+    def play(self, scene: Scene) -> Act:
+        """Let a scene's data arrive, let its run be asked for, and follow the run to its end."""
+        if scene.history:
+            self.upload(scene.history)
+        if scene.fault:
+            self.aws.order_fault(*scene.fault)
+        before, waits = latest_execution(self._client("sagemaker"), self.plan.pipeline), len(self.aws.clock()["waits"])
+        with self._phase(f"train {scene.title}"):
+            self._ask(scene)
+            outcome = self._follow(self._started(before))
+        skipped = self.aws.clock()["waits"][waits:]
+        return self._act(scene, outcome, {wait["why"]: wait["seconds"] for wait in skipped})
+
+    def upload(self, periods: tuple[str, ...], *, starts: bool = False, spoiled: bool = False) -> None:
+        """Put periods of the sample into the data bucket; only one that `starts` asks for a run."""
+        with self._phase(f"upload {periods[0]} to {periods[-1]}" if len(periods) > 1 else f"upload {periods[0]}"):
             for period in periods:
                 files = sample.write_period(self.state / "sample" / period, period)
+                if spoiled:
+                    sample.cut_off(files)
                 upload_period(
                     self._client("s3"),
                     bucket=self.plan.data_bucket,
                     prefix=self.plan.periods_prefix,
                     period=period,
                     files=files,
+                    starts=starts,
                 )
 
-    def train(self, period: str) -> Act:
-        """One execution of the deployed pipeline, followed to its end."""
-        sagemaker = self._client("sagemaker")
-        ensure_champion_record(self._client("s3"), self.plan.champion)
-        with self._phase(f"train {period}"):
-            arn = start_execution(
-                sagemaker, pipeline=self.plan.pipeline, period=period, token=f"rehearsal-of-the-period-{period}-1"
-            )
-            for news in follow_execution(sagemaker, arn, every_seconds=POLL_SECONDS):
-                if isinstance(news, Outcome):
-                    outcome = news
-                elif news.seconds is not None:
-                    self.tell(f"  {news.name:<10} {news.status:<10} {news.seconds:5.1f} s")
-        return self._act(period, outcome)
+    def _ask(self, scene: Scene) -> None:
+        """What asks for a run: the period itself that arrives, the time that comes, or a person."""
+        if scene.reason == "arrival":
+            self.upload((scene.period,), starts=True, spoiled=scene.spoiled)
+        elif scene.reason == "schedule":
+            self._let_the_schedule_fall_due()
+        else:
+            request = {"model": self.plan.model, "started_by": "rehearsal", "parameters": scene.parameters}
+            ask_starter(self._client("lambda"), self.plan.starter, request)
+
+    def _let_the_schedule_fall_due(self) -> None:
+        schedule = self._client("scheduler").get_schedule(Name=self.plan.pipeline)
+        now = datetime.fromisoformat(self.aws.clock()["now"])
+        due = cron.next_due(schedule["ScheduleExpression"], now) + timedelta(seconds=1)
+        self.aws.skip((due - now).total_seconds(), f"schedule {schedule['ScheduleExpression']} falls due")
+
+    def _started(self, before: str | None) -> str:
+        """The execution that was not there before."""
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            newest = latest_execution(self._client("sagemaker"), self.plan.pipeline)
+            if newest is not None and newest != before:
+                return newest
+            time.sleep(POLL_SECONDS)
+        raise RehearsalError(f"no run of {self.plan.pipeline} started within {START_SECONDS} seconds{self._said()}")
+
+    def _said(self) -> str:
+        """What the starter last said, for a run that never began."""
+        logs, group = self._client("logs"), f"/aws/lambda/{self.plan.starter}"
+        events = logs.filter_log_events(logGroupName=group)["events"]
+        return "".join(f"\n  {event['message']}" for event in events[-20:])
+
+    def _follow(self, arn: str) -> Outcome:
+        before = len(self.aws.clock()["waits"])
+        for news in follow_execution(self._client("sagemaker"), arn, every_seconds=POLL_SECONDS):
+            if isinstance(news, Outcome):
+                return news
+            if news.seconds is not None:
+                waits = [w["seconds"] for w in self.aws.clock()["waits"][before:] if news.name in w["why"]]
+                note = f"  and {sum(waits):.0f} s simulated" if waits else ""
+                self.tell(f"  {news.name:<10} {news.status:<10} {news.seconds - sum(waits):5.1f} s{note}")
+        raise RehearsalError(f"{arn} never ended")
 
     def make_champion(self, act: Act) -> None:
         with self._phase("make champion"):
             self.champion = act.version["ModelPackageArn"]
             make_champion(self._client("s3"), self._client("sagemaker"), self.plan.champion, self.champion)
 
-    def _act(self, period: str, outcome: Outcome) -> Act:
+    def _act(self, scene: Scene, outcome: Outcome, skipped: dict[str, float]) -> Act:
+        if scene.spoiled and outcome.status == "Failed":
+            return Act(scene, outcome, skipped, notice=self.inbox.next())
         if outcome.status != "Succeeded" or outcome.version_arn is None:
             raise RehearsalError(self._why(outcome))
-        version = self._client("sagemaker").describe_model_package(ModelPackageName=outcome.version_arn)
         return Act(
-            period,
+            scene,
             outcome,
+            skipped,
             snapshot=self._output(outcome, "Prepare", "snapshot", "snapshot.json"),
             evaluation=self._output(outcome, "Evaluate", "evaluation", "evaluation.json"),
-            version=version,
+            version=self._client("sagemaker").describe_model_package(ModelPackageName=outcome.version_arn),
         )
 
     def _why(self, outcome: Outcome) -> str:

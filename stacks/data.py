@@ -37,7 +37,7 @@ class Data(cdk.Stack):
         super().__init__(scope, id, description="Buckets of the platform")
         self._config, self._key, self._removal = config, key, removal
         self._access_logs = self._access_log_bucket()
-        self._bucket("Data", names.data_bucket)
+        self._announce_arrivals(self._bucket("Data", names.data_bucket))
         self._runs = self._bucket("Runs", names.runs_bucket)
         self._runs.add_lifecycle_rule(
             id="Temporary", prefix=f"{TEMPORARY_PREFIX}/", expiration=cdk.Duration.days(config.run_retention_days)
@@ -49,6 +49,13 @@ class Data(cdk.Stack):
         """Let another account read what runs left behind, a version's artifact among it, and the records."""
         self._runs.grant_read(reader, f"{RUNS_PREFIX}/*")
         self._provenance.grant_read(reader)
+
+    @staticmethod
+    def _announce_arrivals(bucket: s3.Bucket) -> None:
+        """Objects that arrive become events; CDK's own switch would bring a Lambda function for it."""
+        plain = bucket.node.default_child
+        assert isinstance(plain, s3.CfnBucket)  # noqa: S101 what an s3.Bucket is made of
+        plain.add_property_override("NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled", value=True)
 
     def _only_record_steps_write(self, names: Names) -> None:
         """A version's content can be changed in SageMaker; its provenance record must not change with it."""

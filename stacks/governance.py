@@ -21,13 +21,17 @@ if TYPE_CHECKING:
 BOUNDED_ACTIONS = (
     "cloudwatch:PutMetricData",
     "codebuild:StartBuild",
+    "dynamodb:GetItem",
+    "dynamodb:PutItem",
     "ec2:*NetworkInterface*",
     "ec2:Describe*",
     "ecr:*",
     "kms:*",
+    "lambda:InvokeFunction",
     "logs:*",
     "s3:*",
     "sagemaker:*",
+    "sns:Publish",
 )
 
 # What no role of the platform may do, whatever its own policy says.

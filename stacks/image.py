@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
@@ -14,13 +13,12 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as assets
 
+from stacks import source
 from stacks.config import ROOT
 from stacks.network import RETENTION
 from stacks.permissions import accept_inline_policy, allow
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from aws_cdk import aws_kms as kms
     from constructs import Construct
 
@@ -62,12 +60,12 @@ class Image(cdk.Stack):
         if config.image_uri:
             self.uri = config.image_uri
             return
-        tag = content_hash(config.base_image)
+        tag = source.content_hash(SOURCES, config.base_image)
         self.uri = f"{names.account}.dkr.ecr.{names.region}.amazonaws.com/{names.repository}:{tag}"
         self.repository = self._repository(names, key, removal)
         if organization_id:
             self._open_to_organization(self.repository, organization_id)
-        source = self._source(tag)
+        packed = self._source(tag)
         log_group = logs.LogGroup(
             self,
             "BuildLogs",
@@ -75,8 +73,8 @@ class Image(cdk.Stack):
             retention=RETENTION[config.build_log_retention_days],
             removal_policy=removal,
         )
-        role = self._build_role(source, self.repository, log_group, key)
-        self._build_after_deployment(self._project(config, source, role, log_group, key))
+        role = self._build_role(packed, self.repository, log_group, key)
+        self._build_after_deployment(self._project(config, packed, role, log_group, key))
 
     def grant_pull(self, role: iam.Role) -> None:
         """Let SageMaker pull the image in this role's name; a ready image's repository is its owner's to open."""
@@ -114,25 +112,15 @@ class Image(cdk.Stack):
             self,
             "Source",
             path=str(ROOT),
-            exclude=[
-                "/*",
-                "!/pipeline_code",
-                "!/requirements",
-                "/requirements/*",
-                "!/requirements/job.txt",
-                "__pycache__",
-            ],
-            ignore_mode=cdk.IgnoreMode.GIT,
-            asset_hash=tag,
-            asset_hash_type=cdk.AssetHashType.CUSTOM,
+            **source.asset_options(SOURCES, tag),
         )
 
     def _build_role(
-        self, source: assets.Asset, repository: ecr.Repository, log_group: logs.LogGroup, key: kms.IKey
+        self, packed: assets.Asset, repository: ecr.Repository, log_group: logs.LogGroup, key: kms.IKey
     ) -> iam.Role:
         role = iam.Role(self, "BuildRole", assumed_by=iam.ServicePrincipal("codebuild.amazonaws.com"))
         accept_inline_policy(role)
-        source_arn = f"arn:aws:s3:::{source.s3_bucket_name}/{source.s3_object_key}"
+        source_arn = f"arn:aws:s3:::{packed.s3_bucket_name}/{packed.s3_object_key}"
         allow(role, "Source", ["s3:GetObject", "s3:GetObjectVersion"], [source_arn])
         allow(role, "Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [log_group.log_group_arn])
         allow(role, "Encrypt", ["kms:Decrypt", "kms:GenerateDataKey"], [key.key_arn])
@@ -143,7 +131,7 @@ class Image(cdk.Stack):
     def _project(
         self,
         config: ImageSettings,
-        source: assets.Asset,
+        packed: assets.Asset,
         role: iam.Role,
         log_group: logs.LogGroup,
         key: kms.IKey,
@@ -153,7 +141,7 @@ class Image(cdk.Stack):
             "Build",
             description="Builds and pushes the job image unless its tag exists",
             role=role.without_policy_updates(),
-            source=codebuild.Source.s3(bucket=source.bucket, path=source.s3_object_key),
+            source=codebuild.Source.s3(bucket=packed.bucket, path=packed.s3_object_key),
             build_spec=codebuild.BuildSpec.from_object(
                 {"version": 0.2, "phases": {"build": {"commands": ["sh pipeline_code/build_image.sh"]}}}
             ),
@@ -196,17 +184,3 @@ class Image(cdk.Stack):
         accept_inline_policy(role)
         allow(role, "StartBuild", ["codebuild:StartBuild"], [project.project_arn])
         return role
-
-
-def content_hash(base_image: str) -> str:
-    """The tag: a digest over everything the image is made of, in a fixed order."""
-    digest = hashlib.sha256(base_image.encode())
-    for file in source_files():
-        digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()[:32]
-
-
-def source_files() -> list[Path]:
-    """The files of the image, sorted; bytecode is not content."""
-    found = [path for source in SOURCES for path in [ROOT / source, *(ROOT / source).rglob("*")]]
-    return sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts)

@@ -51,6 +51,16 @@ class Names:
     def provenance_bucket(self) -> str:
         return self._bucket("provenance")
 
+    @property
+    def starter(self) -> str:
+        """The function every request for a run goes through."""
+        return f"{self.prefix}-starter"
+
+    @property
+    def notices(self) -> str:
+        """The topic that tells people of failed runs."""
+        return f"{self.prefix}-notices"
+
     def pipeline(self, model: str) -> str:
         return f"{self.prefix}-{dashed(model)}"
 
@@ -66,23 +76,26 @@ class Names:
 
 
 # Keys of the buckets: purpose first, so that lifecycle rules can name it.
+PERIODS_PREFIX = "periods"
+LISTINGS_PREFIX = "listings"
+CHAMPION_PREFIX = "champion"
 RUNS_PREFIX = "runs"
 TEMPORARY_PREFIX = "temporary"
 
 
 def periods_prefix(model: str) -> str:
     """In the data bucket: one folder a month."""
-    return f"periods/{model}"
+    return f"{PERIODS_PREFIX}/{model}"
 
 
 def listings_prefix(model: str) -> str:
     """In the data bucket: one folder a listing, which names the periods of a run and their content."""
-    return f"listings/{model}"
+    return f"{LISTINGS_PREFIX}/{model}"
 
 
 def champion_prefix(model: str) -> str:
     """In the runs bucket: champion.json and, if there is a champion, its model.tar.gz."""
-    return f"champion/{model}"
+    return f"{CHAMPION_PREFIX}/{model}"
 
 
 def runs_prefix(model: str) -> str:
@@ -103,3 +116,8 @@ def provenance_prefix(model: str) -> str:
 def dashed(model: str) -> str:
     """A model's name as SageMaker and S3 accept it."""
     return model.replace("_", "-")
+
+
+def title(model: str) -> str:
+    """A model's name inside the id of a construct."""
+    return "".join(part.capitalize() for part in model.split("_"))

@@ -173,6 +173,17 @@ class RegistrySettings(Settings):
     )
 
 
+class TriggersSettings(Settings):
+    """What starts runs beside people, and who hears when one fails."""
+
+    arrival: bool = Field(True, description="a period's manifest that arrives starts a run")
+    schedule: bool = Field(True, description="the models' own schedules start runs")
+    emails: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")], ...] = Field(
+        (), strict=False, description="who hears of failed runs", examples=[["ml-platform@example.com"]]
+    )
+    log_retention_days: LogDays = Field(90, description="how long logs of starter and notifier are kept")
+
+
 class Environment(Settings):
     """One account and region the platform is deployed to; `name` is the file's name."""
 
@@ -191,6 +202,7 @@ class Environment(Settings):
     data: DataSettings
     training: TrainingSettings
     registry: RegistrySettings
+    triggers: TriggersSettings
 
     @model_validator(mode="after")
     def _cache_outlives_no_data(self) -> Environment:

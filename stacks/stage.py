@@ -11,10 +11,11 @@ from stacks.config import models
 from stacks.data import Data
 from stacks.governance import Governance
 from stacks.image import Image
-from stacks.names import Names
+from stacks.names import Names, title
 from stacks.network import Network
 from stacks.registry import Registry
 from stacks.training import Neighbours, Training
+from stacks.triggers import Triggers
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class EnvironmentStage(cdk.Stage):
-    """One environment: governance, network, image, data, then registry and training for each model."""
+    """One environment: governance, network, image, data, then registry and training for each model, and triggers."""
 
     def __init__(self, scope: Construct, *, platform: Platform, environment: Environment, commit: str) -> None:
         names = Names.of(platform, environment)
@@ -50,19 +51,16 @@ class EnvironmentStage(cdk.Stage):
         data = Data(self, "Data", config=environment.data, names=names, key=key, removal=removal)
         for account in environment.registry.reader_accounts:
             data.grant_read_versions(iam.AccountPrincipal(account))
+        triggers = Triggers(
+            self, "Triggers", config=environment.triggers, names=names, models=models(), key=key, removal=removal
+        )
         for model in models():
-            title = "".join(part.capitalize() for part in model.split("_"))
             registry = Registry(
-                self,
-                f"Registry{title}",
-                model=model,
-                config=environment.registry,
-                names=names,
-                removal=removal,
+                self, f"Registry{title(model)}", model=model, config=environment.registry, names=names, removal=removal
             )
             training = Training(
                 self,
-                f"Training{title}",
+                f"Training{title(model)}",
                 model=model,
                 config=environment.training,
                 names=names,
@@ -70,6 +68,7 @@ class EnvironmentStage(cdk.Stage):
                 rooms=Neighbours(key, network, image, registry),
             )
             training.add_stack_dependency(data)
+            triggers.add_stack_dependency(training)
         # Boundary and buckets are named, not referred to, so CloudFormation must be told what comes first.
         for room in self.node.children:
             if isinstance(room, cdk.Stack) and room is not governance:

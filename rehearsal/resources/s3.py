@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
-from rehearsal.resources import Json, Place, Provider, call, tags
+from rehearsal.resources import Json, Place, Provider, UnsupportedError, call, tags
 
 # Property of the bucket -> the call that carries it out and that call's argument.
 SETTINGS = {
@@ -25,6 +26,7 @@ class Bucket(Provider):
             "BucketName",
             "LifecycleConfiguration",
             "LoggingConfiguration",
+            "NotificationConfiguration",
         }
     )
     fixed = frozenset({"BucketName"})
@@ -66,6 +68,8 @@ class Bucket(Provider):
                 "TargetPrefix": target.get("LogFilePrefix", ""),
             }
             s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={"LoggingEnabled": enabled})
+        if "NotificationConfiguration" in properties:
+            _announce(s3, bucket, properties["NotificationConfiguration"])
         if tags(properties):
             s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags(properties)})
 
@@ -82,6 +86,14 @@ class Bucket(Provider):
             "DomainName": f"{host}.amazonaws.com",
             "RegionalDomainName": f"{host}.{place.region}.amazonaws.com",
         }
+
+
+def _announce(s3: Any, bucket: str, configuration: Json) -> None:
+    """Let the bucket's changes become events on the account's bus."""
+    unknown = ", ".join(sorted(set(configuration) - {"EventBridgeConfiguration"}))
+    if unknown:
+        raise UnsupportedError(f"the embedded AWS does not carry out NotificationConfiguration {unknown}")
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}})
 
 
 def _dashed(name: str) -> str:

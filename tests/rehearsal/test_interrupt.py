@@ -10,7 +10,11 @@ import pytest
 
 from stacks.config import ROOT
 
-PHASES = {"cdk bootstrap ...": signal.SIGINT, "cdk deploy ...": signal.SIGTERM, "train 2013-04 ...": signal.SIGINT}
+PHASES = {
+    "cdk bootstrap ...": signal.SIGINT,
+    "cdk deploy ...": signal.SIGTERM,
+    "train 2013-04, arrival ...": signal.SIGINT,
+}
 
 
 def processes_with(word: str) -> list[str]:

@@ -11,7 +11,9 @@ from rich.console import Console
 
 import cli
 from operations.champion import current_champion, make_champion
-from operations.executions import Outcome, follow_execution, last_log_lines, start_execution
+from operations.executions import Outcome, follow_execution, last_log_lines
+from operations.requests import ask_starter
+from operations.starter import RequestError
 from rehearsal import coverage, session
 from rehearsal.facts import Facts, facts, tables
 from rehearsal.story import Rehearsal
@@ -39,8 +41,8 @@ def client(rehearsal: Rehearsal, service: str) -> Any:
 def test_every_stack_is_deployed_and_every_resource_read_back(found: Facts) -> None:
     resources = found["resources"]
 
-    assert len(found["stacks"]) == 6
-    assert resources["declared"] > 40
+    assert len(found["stacks"]) == 7
+    assert resources["declared"] > 60
     assert resources["declared"] == resources["created"] + len(resources["recorded_only"])
 
 
@@ -70,16 +72,82 @@ def test_the_deployment_started_the_image_build(rehearsal: Rehearsal) -> None:
     assert client(rehearsal, "codebuild").list_builds()["ids"]
 
 
-def test_both_trainings_ran_every_step(found: Facts) -> None:
-    steps = [(step["period"], step["name"], step["status"]) for step in found["steps"]]
-
+def test_every_training_ran_every_step(found: Facts) -> None:
     names = ["Prepare", "Train", "Evaluate", "Gate", "Record", "Register"]
-    assert steps == [(period, name, "Succeeded") for period in ("2013-04", "2013-06") for name in names]
+
+    for run in found["runs"][:3]:
+        steps = [(step["name"], step["status"]) for step in found["steps"] if step["run"] == run["title"]]
+        assert steps == [(name, "Succeeded") for name in names]
+
+
+def test_runs_were_started_by_what_starts_them_in_life(rehearsal: Rehearsal, found: Facts) -> None:
+    assert [run["reason"] for run in found["runs"]] == ["arrival", "schedule", "manual", "arrival"]
+    assert [version["reason"] for version in found["versions"]] == ["arrival", "schedule", "manual"]
+    asked = [act.version["CustomerMetadataProperties"]["started_by"] for act in rehearsal.versions]
+    assert asked == ["s3", "scheduler", "rehearsal"]
+    assert len(executions(rehearsal)) == 4  # history that was filled in started none
+
+
+def executions(rehearsal: Rehearsal) -> list[str]:
+    listed = client(rehearsal, "sagemaker").list_pipeline_executions(PipelineName=rehearsal.plan.pipeline)
+    return [found["PipelineExecutionArn"] for found in listed["PipelineExecutionSummaries"]]
+
+
+def step(found: Facts, run: str, name: str) -> Facts:
+    (one,) = (step for step in found["steps"] if (step["run"], step["name"]) == (run, name))
+    return dict(one)
+
+
+def test_the_same_data_is_prepared_once(found: Facts) -> None:
+    assert step(found, "2013-06, manual", "Prepare")["cached"]
+    assert not step(found, "2013-06, manual", "Train")["cached"]  # another max_depth
+    assert not step(found, "2013-06, schedule", "Prepare")["cached"]
+
+
+def test_scarce_capacity_is_waited_for_in_simulated_time(found: Facts) -> None:
+    evaluate = step(found, "2013-06, manual", "Evaluate")
+
+    assert evaluate["attempts"] == 2
+    assert evaluate["simulated_seconds"] == 60
+    assert found["simulated_seconds"] > 60
+
+
+def test_an_interrupted_spot_training_went_on_from_its_checkpoint(rehearsal: Rehearsal) -> None:
+    train = next(step for step in rehearsal.acts[1].outcome.steps if step.name == "Train")
+    job = train.metadata["TrainingJob"]["Arn"].rsplit("/", 1)[1]
+
+    described = client(rehearsal, "sagemaker").describe_training_job(TrainingJobName=job)
+
+    passed = [transition["Status"] for transition in described["SecondaryStatusTransitions"]]
+    assert "Interrupted" in passed
+    assert any("going on from checkpoint" in line for line in last_log_lines(client(rehearsal, "logs"), train))
+
+
+def test_a_person_s_parameters_reach_the_model_and_its_card(rehearsal: Rehearsal) -> None:
+    version = rehearsal.versions[-1].version
+    card = json.loads(version["ModelCard"]["ModelCardContent"])
+
+    record = read_json(rehearsal, version["CustomerMetadataProperties"]["provenance"])
+    assert record["training"]["hyperparameters"]["max_depth"] == 5
+    details = card["training_details"]["training_job_details"]
+    assert {"name": "max_depth", "value": "5"} in details["hyper_parameters"]
+    (auc,) = (m for m in card["evaluation_details"][0]["metric_groups"][0]["metric_data"] if m["name"] == "auc")
+    assert auc["value"] == pytest.approx(rehearsal.versions[-1].evaluation["metrics"]["auc"], abs=1e-4)
+
+
+def test_people_are_told_which_step_failed_why_and_what_its_log_says(found: Facts) -> None:
+    notice = found["runs"][3]["notice"]
+
+    assert found["runs"][3]["status"] == "Failed"
+    assert notice["subject"] == "slipway-dev-flight-delay: failed in Prepare"
+    assert "2013-07/flights.csv: no rows; upload the whole file" in notice["message"]
+    assert "arrival, asked by s3" in notice["message"]
+    assert f"slipway retry {found['runs'][3]['execution']}" in notice["message"]
 
 
 def test_the_figures_are_honest(found: Facts) -> None:
     """Higher than these, and a feature knows the future."""
-    april, june = (version["metrics"] for version in found["versions"])
+    april, june, _ = (version["metrics"] for version in found["versions"])
 
     assert 0.69 < april["auc"] < 0.73
     assert 0.75 < june["auc"] < 0.79
@@ -97,7 +165,7 @@ def test_cancelled_and_diverted_flights_and_bad_rows_are_counted(found: Facts) -
 
 
 def test_a_version_is_pending_and_carries_metrics_and_provenance(rehearsal: Rehearsal) -> None:
-    act = rehearsal.acts[-1]
+    act = rehearsal.versions[1]
     metadata = act.version["CustomerMetadataProperties"]
 
     assert act.version["ModelLifeCycle"] == {"Stage": "Development", "StageStatus": "Passed"}
@@ -117,7 +185,7 @@ def read_json(rehearsal: Rehearsal, uri: str) -> dict[str, Any]:
 
 
 def test_the_second_version_was_compared_with_the_champion(rehearsal: Rehearsal, found: Facts) -> None:
-    first, second = found["versions"]
+    first, second, _ = found["versions"]
 
     assert first["compared_with"] == {"version": "none"}
     assert second["compared_with"]["version"] == first["arn"] == found["champion"]
@@ -126,7 +194,7 @@ def test_the_second_version_was_compared_with_the_champion(rehearsal: Rehearsal,
 
 
 def test_the_report_is_there(rehearsal: Rehearsal) -> None:
-    uri = rehearsal.acts[-1].version["CustomerMetadataProperties"]["report"]
+    uri = rehearsal.versions[-1].version["CustomerMetadataProperties"]["report"]
     bucket, _, key = uri.removeprefix("s3://").partition("/")
 
     html = client(rehearsal, "s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode()
@@ -136,7 +204,7 @@ def test_the_report_is_there(rehearsal: Rehearsal) -> None:
 
 
 def test_nobody_deletes_a_provenance_record(rehearsal: Rehearsal) -> None:
-    uri = rehearsal.acts[0].version["CustomerMetadataProperties"]["provenance"]
+    uri = rehearsal.versions[0].version["CustomerMetadataProperties"]["provenance"]
     bucket, _, key = uri.removeprefix("s3://").partition("/")
 
     with pytest.raises(ClientError, match=r"AccessDenied|Forbidden|403"):
@@ -171,30 +239,57 @@ def test_the_product_calls_what_the_coverage_list_says(rehearsal: Rehearsal) -> 
 # What follows changes the world the tests above looked at.
 
 
-def outcome_of(rehearsal: Rehearsal, period: str) -> Outcome:
-    sagemaker = client(rehearsal, "sagemaker")
-    arn = start_execution(
-        sagemaker, pipeline=rehearsal.plan.pipeline, period=period, token=f"test-of-{period}" + "0" * 32
-    )
-    *_, last = follow_execution(sagemaker, arn, every_seconds=0.1)
+def outcome_of(rehearsal: Rehearsal, period: str, **request: Any) -> Outcome:
+    asked = {"model": "flight_delay", "period": period, **request}
+    answer = ask_starter(client(rehearsal, "lambda"), rehearsal.plan.starter, asked)
+    *_, last = follow_execution(client(rehearsal, "sagemaker"), answer.execution, every_seconds=0.1)
     assert isinstance(last, Outcome)
     return last
 
 
-def test_a_period_without_data_fails_with_its_reason_and_registers_nothing(rehearsal: Rehearsal) -> None:
-    outcome = outcome_of(rehearsal, "2013-09")
+def test_changed_data_is_prepared_again(rehearsal: Rehearsal) -> None:
+    outcome = outcome_of(rehearsal, "2013-06", parameters={"max_depth": "5"})
+    assert [step.name for step in outcome.steps if step.cached] == ["Prepare", "Train"]
+
+    rehearsal.upload(("2013-06",))  # the same bytes under new versions: another manifest, so other data
+    outcome = outcome_of(rehearsal, "2013-06", parameters={"max_depth": "5"})
+
+    assert outcome.status == "Succeeded", outcome.failure
+    assert [step.name for step in outcome.steps if step.cached] == []
+
+
+def test_a_period_nobody_uploaded_is_refused_before_anything_starts(rehearsal: Rehearsal) -> None:
+    before = executions(rehearsal)
+
+    with pytest.raises(RequestError, match=r"period 2013-09: no _READY\.json below .*; upload the period first"):
+        outcome_of(rehearsal, "2013-09")
+
+    assert executions(rehearsal) == before
+
+
+def test_parameters_out_of_range_are_refused_all_at_once(rehearsal: Rehearsal) -> None:
+    with pytest.raises(RequestError) as caught:
+        outcome_of(rehearsal, "2013-06", parameters={"eta": "7", "max_depth": "deep", "Period": "2013-01"})
+
+    first, second, third = str(caught.value).splitlines()
+    assert first == "parameter eta is '7'; give a number from 0.001 to 1"
+    assert second == "parameter max_depth is 'deep'; give a number from 1 to 16"
+    assert third.startswith("parameter 'Period' cannot be set; those that can are alpha, colsample_bytree, ")
+
+
+def test_data_that_is_too_bad_registers_nothing(rehearsal: Rehearsal) -> None:
+    outcome = outcome_of(rehearsal, "2013-07")
 
     assert outcome.status == "Failed"
     assert outcome.version_arn is None
-    assert "2013-09" in outcome.failure
     (failed,) = [step for step in outcome.steps if step.status == "Failed"]
     assert failed.name == "Prepare"
-    assert any("2013-09" in line for line in last_log_lines(client(rehearsal, "logs"), failed))
+    assert any("2013-07/flights.csv: no rows" in line for line in last_log_lines(client(rehearsal, "logs"), failed))
 
 
 def test_a_version_that_is_not_better_proven_is_refused_by_name_and_amount(rehearsal: Rehearsal) -> None:
     """The first period again, against a champion that has already learned from its test days."""
-    newest = rehearsal.acts[-1].version["ModelPackageArn"]
+    newest = rehearsal.versions[-1].version["ModelPackageArn"]
     s3, sagemaker = client(rehearsal, "s3"), client(rehearsal, "sagemaker")
     make_champion(s3, sagemaker, rehearsal.plan.champion, newest)
 
@@ -207,7 +302,7 @@ def test_a_version_that_is_not_better_proven_is_refused_by_name_and_amount(rehea
 
 
 def test_an_artifact_that_changed_after_training_cannot_become_champion(rehearsal: Rehearsal) -> None:
-    version = rehearsal.acts[0].version
+    version = rehearsal.versions[0].version
     uri = version["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     s3, sagemaker = client(rehearsal, "s3"), client(rehearsal, "sagemaker")

@@ -51,9 +51,18 @@ def test_validation_is_really_on(tmp_path: Path) -> None:
 
 def test_cfn_lint_finds_nothing_warnings_included(validated: Assembly) -> None:
     templates = [str(f) for f in sorted(validated.folder.rglob("*.template.json"))]
+    redundant = "W3005"  # CDK itself writes a function's role into DependsOn beside the reference to it
 
     done = subprocess.run(
-        [str(Path(sys.executable).parent / "cfn-lint"), "--regions", "eu-west-1", "--template", *templates],
+        [
+            str(Path(sys.executable).parent / "cfn-lint"),
+            "--regions",
+            "eu-west-1",
+            "--ignore-checks",
+            redundant,
+            "--template",
+            *templates,
+        ],
         capture_output=True,
         text=True,
         check=False,

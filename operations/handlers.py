@@ -1,0 +1,90 @@
+"""The Lambda functions' entries: they read events and settings, and call what the rest of this folder does."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from operations.champion import ChampionPlace
+from operations.listings import DataPlace, starts_a_run
+from operations.notices import SUBJECT_LIMIT, notice
+from operations.periods import READY_MANIFEST, PeriodError
+from operations.starter import ModelPlace, RequestError, Starter
+from operations.turns import TurnTable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Json = dict[str, Any]
+
+SETTINGS = "SLIPWAY_SETTINGS"
+ENDED_EVENT = "SageMaker Model Building Pipeline Execution Status Change"
+ARRIVED_EVENT = "Object Created"
+IGNORED: Json = {"outcome": "ignored"}
+
+
+def start(event: Json, _context: object) -> Json:
+    """The starter: takes requests, arrivals of manifests, and the ends of executions."""
+    import boto3
+
+    settings = json.loads(os.environ[SETTINGS])
+    starter = starter_of(settings, boto3.client)
+    try:
+        return route(event, starter)
+    except (RequestError, PeriodError) as error:
+        # Whoever called gets the answer; nobody waits for the answer to an event, so people are told.
+        if not event.get("answered"):
+            boto3.client("sns").publish(
+                TopicArn=settings["topic"], Subject="A run could not be started"[:SUBJECT_LIMIT], Message=str(error)
+            )
+        return {"outcome": "refused", "because": str(error)}
+
+
+def tell(event: Json, _context: object) -> Json:
+    """The notifier: an execution failed, and people hear why."""
+    import boto3
+
+    detail = event["detail"]
+    subject, message = notice(boto3.client("sagemaker"), boto3.client("logs"), detail["pipelineExecutionArn"])
+    boto3.client("sns").publish(TopicArn=json.loads(os.environ[SETTINGS])["topic"], Subject=subject, Message=message)
+    return {"outcome": "told", "subject": subject}
+
+
+def starter_of(settings: Mapping[str, Any], client: Any) -> Starter:
+    """The starter as the environment's settings describe it; `client(service)` gives boto3 clients."""
+    models = {
+        name: ModelPlace(
+            pipeline=place["pipeline"],
+            data=DataPlace(settings["data_bucket"], place["periods"], place["listings"]),
+            champion=ChampionPlace(settings["runs_bucket"], place["champion"]),
+        )
+        for name, place in settings["models"].items()
+    }
+    ranges = {name: (least, most) for name, (least, most) in settings["ranges"].items()}
+    table = TurnTable(client("dynamodb"), settings["table"])
+    return Starter(client("sagemaker"), client("s3"), table, models, ranges)
+
+
+def route(event: Json, starter: Starter) -> Json:
+    """What an event asks the starter to do."""
+    if event.get("detail-type") == ENDED_EVENT:
+        answer = starter.ended(event["detail"]["pipelineExecutionArn"])
+        return asdict(answer) if answer else IGNORED
+    if event.get("detail-type") == ARRIVED_EVENT:
+        return _arrived(event["detail"]["object"], starter)
+    return asdict(starter.ask(event["ask"]))
+
+
+def _arrived(arrived: Json, starter: Starter) -> Json:
+    """A manifest is there: train on all that has arrived, unless it says that it starts nothing."""
+    for model, place in starter.models.items():
+        period, _, file = arrived["key"].removeprefix(f"{place.data.periods}/").partition("/")
+        if not arrived["key"].startswith(f"{place.data.periods}/") or file != READY_MANIFEST:
+            continue
+        if not starts_a_run(starter.s3, place.data, period):
+            return IGNORED
+        token = f"{arrived['key']}@{arrived.get('version-id') or arrived['etag']}"
+        return asdict(starter.ask({"model": model, "reason": "arrival", "token": token, "started_by": "s3"}))
+    return IGNORED

@@ -1,0 +1,188 @@
+"""Starts training, whatever asks for it: a person, the schedule, the arrival of a period, drift.
+
+One door for all of them: the same request is carried out once, one run a model at a time, the latest request waits and
+begins when the run ends. Why and for whom a run was started is part of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from operations.champion import ChampionPlace, ensure_champion_record
+from operations.executions import ENDED, latest_execution, start_execution
+from operations.listings import DataPlace, latest_period, write_listing
+from operations.turns import Turns, TurnTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+REASONS = ("manual", "schedule", "arrival", "drift")
+STARTED, WAITS, SEEN = "started", "waits", "seen"
+
+
+class RequestError(Exception):
+    """What is wrong with a request, one line each, with what is allowed."""
+
+
+@dataclass(frozen=True)
+class ModelPlace:
+    """What the starter must know of a model."""
+
+    pipeline: str
+    data: DataPlace
+    champion: ChampionPlace
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a request; `execution` is the one it started, or the one it waits for."""
+
+    outcome: str
+    execution: str
+    period: str
+
+
+@dataclass(frozen=True)
+class Starter:
+    """`models` by name; `ranges` are the limits of pipeline parameters that are numbers, bounds included."""
+
+    sagemaker: Any
+    s3: Any
+    table: TurnTable
+    models: Mapping[str, ModelPlace]
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    now: Callable[[], float] = time.time
+
+    def ask(self, request: Mapping[str, Any]) -> Answer:
+        """Carry out a request: {model, reason, token} and maybe {period, started_by, parameters}."""
+        asked = self._checked(request)
+        model = str(asked["model"])
+        asked["period"] = asked.get("period") or latest_period(self.s3, self.models[model].data)
+        self._free(model)
+        before, after = self.table.change(model, lambda turns: self._decide(turns, asked))
+        if asked["token"] in before.seen:
+            return Answer(SEEN, before.execution, str(asked["period"]))
+        if after.request != asked or before.request == asked:
+            return Answer(WAITS, after.execution, str(asked["period"]))
+        return Answer(STARTED, self._start(model, asked), str(asked["period"]))
+
+    def ended(self, execution: str) -> Answer | None:
+        """An execution ended: what waited behind it begins."""
+        for model, place in self.models.items():
+            if f":pipeline/{place.pipeline}/execution/" in execution:
+                return self._pass_on(model, execution)
+        return None
+
+    def _decide(self, turns: Turns, asked: dict[str, Any]) -> Turns:
+        if asked["token"] in turns.seen:
+            return turns
+        return turns.wait(asked) if turns.request else turns.take(asked, self.now())
+
+    def _free(self, model: str) -> None:
+        """An end that nobody heard of must not block the model, nor a start that was broken off."""
+        turns = self.table.read(model)
+        if turns.execution and self._status(turns.execution) in ENDED:
+            self._pass_on(model, turns.execution)
+        elif turns.broken_off(self.now()) and turns.request:
+            self._start(model, turns.request)
+        elif turns.request is None:
+            self._adopt(model)
+
+    def _adopt(self, model: str) -> None:
+        """A run that was started or retried past this door, in Studio for one, has its turn all the same."""
+        execution = latest_execution(self.sagemaker, self.models[model].pipeline, "Executing", "Stopping")
+        if execution is None:
+            return
+        adopted = {"model": model, "reason": "manual", "token": execution, "period": ""}
+
+        def step(turns: Turns) -> Turns:
+            return turns if turns.request else turns.take(adopted, self.now()).running(execution)
+
+        self.table.change(model, step)
+
+    def _pass_on(self, model: str, execution: str) -> Answer | None:
+        def step(turns: Turns) -> Turns:
+            return turns.pass_on(self.now()) if turns.execution == execution else turns
+
+        before, after = self.table.change(model, step)
+        if after == before or after.request is None:
+            return None
+        return Answer(STARTED, self._start(model, after.request), str(after.request["period"]))
+
+    def _start(self, model: str, asked: dict[str, Any]) -> str:
+        """Start the execution; the token makes that happen once, however often it is tried."""
+        place = self.models[model]
+        try:
+            ensure_champion_record(self.s3, place.champion)
+            execution = start_execution(
+                self.sagemaker,
+                pipeline=place.pipeline,
+                period=str(asked["period"]),
+                token=_token(asked),
+                parameters={
+                    "Listing": write_listing(self.s3, place.data, str(asked["period"])),
+                    "Reason": str(asked["reason"]),
+                    "StartedBy": str(asked.get("started_by") or "unknown"),
+                    **{name: str(value) for name, value in asked.get("parameters", {}).items()},
+                },
+                steps=tuple(asked.get("steps", ())),
+                source=asked.get("source"),
+            )
+        except Exception:
+            self._give_up(model, asked)
+            raise
+        self.table.change(model, lambda turns: _noted(turns, asked, execution))
+        return execution
+
+    def _give_up(self, model: str, asked: dict[str, Any]) -> None:
+        """A request that cannot be started gives its turn back, and may be made again."""
+
+        def step(turns: Turns) -> Turns:
+            if turns.request != asked:
+                return turns
+            seen = tuple(token for token in turns.seen if token != asked["token"])
+            return Turns(waiting=turns.waiting, seen=seen)
+
+        self.table.change(model, step)
+
+    def _status(self, execution: str) -> str:
+        return str(
+            self.sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution)["PipelineExecutionStatus"]
+        )
+
+    def _checked(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        problems = []
+        if request.get("model") not in self.models:
+            problems.append(f"model {request.get('model')!r}; models are {', '.join(self.models)}")
+        if request.get("reason") not in REASONS:
+            problems.append(f"reason {request.get('reason')!r}; reasons are {', '.join(REASONS)}")
+        if not request.get("token"):
+            problems.append("no token; give one that is the same whenever the request is the same")
+        problems += [self._out_of_range(name, value) for name, value in dict(request.get("parameters") or {}).items()]
+        found = [problem for problem in problems if problem]
+        if found:
+            raise RequestError("\n".join(found))
+        return dict(request)
+
+    def _out_of_range(self, name: str, value: Any) -> str:
+        if name not in self.ranges:
+            return f"parameter {name!r} cannot be set; those that can are {', '.join(sorted(self.ranges))}"
+        least, most = self.ranges[name]
+        try:
+            fits = least <= float(value) <= most
+        except (TypeError, ValueError):
+            fits = False
+        return "" if fits else f"parameter {name} is {value!r}; give a number from {least:g} to {most:g}"
+
+
+def _noted(turns: Turns, asked: dict[str, Any], execution: str) -> Turns:
+    """The state with the execution's ARN, if the turn is still this request's."""
+    return turns.running(execution) if turns.request == asked else turns
+
+
+def _token(asked: Mapping[str, Any]) -> str:
+    """ClientRequestToken: of the length SageMaker wants, the same for the same request."""
+    return hashlib.sha256(f"{asked['model']}|{asked['reason']}|{asked['token']}".encode()).hexdigest()
