@@ -1,4 +1,4 @@
-"""One door for every request: once, one run a model at a time, the latest waits, nothing is lost when a start breaks."""
+"""One door for every request: once, one run a model at a time, the latest waits, a start that breaks loses nothing."""
 
 from __future__ import annotations
 
@@ -119,9 +119,8 @@ def test_a_request_starts_the_latest_period_with_its_listing_and_its_reason(desk
     given = {p["Name"]: p["Value"] for p in request["PipelineParameters"]}
     assert (answer.outcome, answer.period, answer.execution) == ("started", "2013-03", f"{ARN}0")
     assert (given["Period"], given["Reason"], given["StartedBy"], given["eta"]) == ("2013-03", "manual", "me", "0.05")
-    body = desk.client("s3").get_object(
-        Bucket=desk.bucket, Key=f"listings/flight_delay/{given['Listing']}/listing.json"
-    )
+    key = f"listings/flight_delay/{given['Listing']}/listing.json"
+    body = desk.client("s3").get_object(Bucket=desk.bucket, Key=key)
     listed = json.loads(body["Body"].read())
     assert (listed["period"], sorted(listed["manifests"])) == ("2013-03", ["2013-01", "2013-02", "2013-03"])
 
@@ -129,7 +128,7 @@ def test_a_request_starts_the_latest_period_with_its_listing_and_its_reason(desk
 def test_the_same_data_has_the_same_listing_and_other_data_another(desk: Desk) -> None:
     def listing() -> str:
         request = list(desk.pipelines.started.values())[-1]
-        return next(p["Value"] for p in request["PipelineParameters"] if p["Name"] == "Listing")
+        return {p["Name"]: str(p["Value"]) for p in request["PipelineParameters"]}["Listing"]
 
     desk.ask("one")
     first = listing()

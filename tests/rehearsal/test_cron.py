@@ -1,5 +1,6 @@
 """Schedule expressions fall due when AWS says they do; what is not carried out is named."""
 
+import itertools
 from datetime import UTC, datetime
 
 import pytest
@@ -38,9 +39,7 @@ def test_every_time_in_a_span_once() -> None:
 def test_spans_that_meet_miss_and_repeat_nothing() -> None:
     moments = [at(f"2026-11-23T14:{minute:02}") for minute in range(0, 60, 7)]
 
-    found = [
-        due for one, two in zip(moments, moments[1:], strict=False) for due in due_times("rate(5 minutes)", one, two)
-    ]
+    found = [due for one, two in itertools.pairwise(moments) for due in due_times("rate(5 minutes)", one, two)]
 
     assert found == list(due_times("rate(5 minutes)", moments[0], moments[-1]))
 
@@ -62,7 +61,6 @@ def test_spans_that_meet_miss_and_repeat_nothing() -> None:
 def test_what_is_wrong_is_named(expression: str, message: str) -> None:
     with pytest.raises(ScheduleError, match=message):
         check(expression)
-        list(due_times(expression, at("2026-11-23T00:00"), at("2026-11-24T00:00")))
 
 
 def test_a_time_that_never_comes_is_said() -> None:

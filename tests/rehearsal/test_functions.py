@@ -29,7 +29,7 @@ def handle(event, context):
 
 
 @pytest.fixture
-def function(client: Client, account: str) -> Any:
+def function(client: Client) -> Any:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("code/__init__.py", "")
