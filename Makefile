@@ -12,6 +12,8 @@ unexport UV_PYTHON VIRTUAL_ENV PYTHONHOME PYTHONPATH
 help:
 	@echo "make rehearse   deploy to an embedded AWS and train a real model (ARGS=\"--keep\", ARGS=\"--json FILE\")"
 	@echo "make test       every check that CI runs"
+	@echo "make test-long  what takes minutes: faults at random moments, several accounts"
+	@echo "make test-sdk   the same pipeline by the SageMaker SDK (installs a gigabyte)"
 	@echo "make setup      only install: .venv, .venv-job, node_modules"
 
 rehearse: setup
@@ -20,6 +22,12 @@ rehearse: setup
 test: setup
 	@ruff check . && ruff format --check . && mypy
 	@pytest $(ARGS)
+
+test-sdk: setup .venv-sdk/.ready
+	@.venv-sdk/bin/python -m pytest -m sdk tests/sdk $(ARGS)
+
+test-long: setup
+	@pytest -m long $(ARGS)
 
 setup: .venv/.ready .venv-job/.ready node_modules/.ready
 
@@ -45,6 +53,13 @@ setup: .venv/.ready .venv-job/.ready node_modules/.ready
 	@cp requirements/job.txt .venv-job/job.txt
 	@touch $@
 
+# The SageMaker SDK, a gigabyte: only to prove that our definition means the same as its own.
+.venv-sdk/.ready: requirements/sdk.txt requirements/sample.txt .tools/uv/.ready
+	@echo "setup: .venv-sdk"
+	@$(UV) venv -q --clear --python $(PYTHON) .venv-sdk
+	@$(PIP) install -q --python .venv-sdk/bin/python --only-binary :all: --require-hashes -r requirements/sdk.txt
+	@touch $@
+
 node_modules/.ready: package.json package-lock.json .npmrc .venv/.ready
 	@echo "setup: node_modules"
 	@npm ci --silent --no-audit --no-fund
@@ -58,4 +73,4 @@ lock: .tools/uv/.ready
 	  $(LOCK) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; \
 	done
 
-.PHONY: help rehearse test setup lock
+.PHONY: help rehearse test test-sdk test-long setup lock

@@ -32,7 +32,15 @@ def assume_role(caller: Caller, request: Json) -> Json:
         duration=int(request.get("DurationSeconds", 3600)),
         external_id=str(request.get("ExternalId") or ""),
     )
-    return {"Credentials": role, "AssumedRoleUser": {"AssumedRoleId": role.user_id, "Arn": role.arn}}
+    return {
+        "Credentials": {
+            "AccessKeyId": role.access_key_id,
+            "SecretAccessKey": role.secret_access_key,
+            "SessionToken": role.session_token,
+            "Expiration": role.expiration,
+        },
+        "AssumedRoleUser": {"AssumedRoleId": role.user_id, "Arn": role.arn},
+    }
 
 
 def install_accounts() -> None:

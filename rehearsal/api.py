@@ -9,6 +9,8 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.core.utils import camelcase_to_underscores
 
+from rehearsal.shapes import output_shape, problems
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -38,13 +40,17 @@ def install(service: type[BaseResponse], operations: Mapping[str, Callable[[Call
     """Answer operations (AWS's names) by functions of caller and request, whatever moto did before."""
     service.RESPONSE_KEY_PATH_TO_TRANSFORMER = {}  # they fit moto's own objects, our answers have AWS's form already
     for name, operation in operations.items():
-        setattr(service, camelcase_to_underscores(name), _method(operation))
+        setattr(service, camelcase_to_underscores(name), _method(name, operation))
 
 
-def _method(operation: Callable[[Caller, Json], Json]) -> Callable[[Any], ActionResult]:
+def _method(name: str, operation: Callable[[Caller, Json], Json]) -> Callable[[Any], ActionResult]:
     def method(self: Any) -> ActionResult:
         given = self.params
         request = given.original_dict() if hasattr(given, "original_dict") else dict(given)
-        return ActionResult(operation(Caller(self.current_account, self.region), request))
+        answer = operation(Caller(self.current_account, self.region), request)
+        wrong = list(problems(answer, output_shape(self.service_name, name), name))
+        if wrong:
+            raise ServiceError("InternalFailure", f"the embedded AWS answers in no form of AWS's: {'; '.join(wrong)}")
+        return ActionResult(answer)
 
     return method

@@ -15,12 +15,20 @@ from moto.sagemaker.responses import SageMakerResponse
 from rehearsal import events
 from rehearsal.api import Caller, Json, ServiceError, install
 from rehearsal.clock import clock
+from rehearsal.paging import between, page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rehearsal.resources import Place
 
+GROUP_SUMMARY = (
+    "ModelPackageGroupName",
+    "ModelPackageGroupArn",
+    "ModelPackageGroupDescription",
+    "CreationTime",
+    "ModelPackageGroupStatus",
+)
 APPROVALS = ("Approved", "Rejected", "PendingManualApproval")
 SUMMARY = (
     "ModelPackageArn",
@@ -62,7 +70,7 @@ class Registry:
             raise ServiceError("ValidationException", f"Model Package Group already exists: {self._arn(caller, name)}")
         self.groups[caller][name] = Group(
             {
-                **request,
+                **{key: value for key, value in request.items() if key != "Tags"},
                 "ModelPackageGroupArn": self._arn(caller, name),
                 "ModelPackageGroupStatus": "Completed",
                 "CreationTime": clock.now(),
@@ -74,8 +82,10 @@ class Registry:
     def DescribeModelPackageGroup(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         return self._group(caller, request["ModelPackageGroupName"]).described
 
-    def ListModelPackageGroups(self, caller: Caller, _request: Json) -> Json:  # noqa: N802
-        return {"ModelPackageGroupSummaryList": [group.described for group in self.groups[caller].values()]}
+    def ListModelPackageGroups(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        groups = [group.described for group in self.groups[caller].values()]
+        summaries = [{key: group[key] for key in GROUP_SUMMARY if key in group} for group in groups]
+        return page("ModelPackageGroupSummaryList", summaries, request)
 
     def DeleteModelPackageGroup(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         group = self._group(caller, request["ModelPackageGroupName"])
@@ -108,7 +118,8 @@ class Registry:
         arn = self.place(caller).arn("sagemaker", f"model-package/{name}/{group.last}")
         version = group.versions[group.last] = {
             "ModelApprovalStatus": "PendingManualApproval",
-            **request,
+            **{key: value for key, value in request.items() if key not in {"ClientToken", "Tags"}},
+            "ModelPackageName": name,
             "ModelPackageGroupName": name,
             "ModelPackageArn": arn,
             "ModelPackageVersion": group.last,
@@ -148,9 +159,10 @@ class Registry:
         for key in ("ModelApprovalStatus", "ModelPackageStatus"):
             if key in request:
                 found = [version for version in found if version[key] == request[key]]
-        found.sort(key=lambda v: v["CreationTime"], reverse=request.get("SortOrder", "Descending") == "Descending")
+        found = between(request, lambda version: version["CreationTime"], found)
+        found.sort(key=lambda version: version["CreationTime"])
         summaries = [{key: version[key] for key in SUMMARY if key in version} for version in found]
-        return {"ModelPackageSummaryList": summaries[: request.get("MaxResults", 100)]}
+        return page("ModelPackageSummaryList", summaries, request)
 
     def _arn(self, caller: Caller, group: str) -> str:
         return self.place(caller).arn("sagemaker", f"model-package-group/{group}")

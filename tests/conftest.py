@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
-import cdk_nag
 import pytest
 
 import app
@@ -43,6 +42,8 @@ def synthesize(folder: Path, context: dict[str, Any] | None = None, *, nag: bool
         outdir=str(folder), context={**settings, **(context or {})}, builtin_cloud_formation_validation=nag
     )
     if nag:
+        import cdk_nag  # not in every environment that runs tests
+
         cdk.Validations.of(cdk_app).add_plugins(
             cdk.CloudFormationValidatePlugin(),
             cdk_nag.AwsSolutionsChecks(cdk_app, verbose=True),
