@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     from botocore.model import Shape
 
-SCALARS: dict[str, tuple[type, ...]] = {
+KINDS: dict[str, tuple[type, ...]] = {
+    "list": (list,),
+    "map": (dict,),
     "string": (str,),
     "integer": (int,),
     "long": (int,),
@@ -65,7 +67,7 @@ def _structure(answer: Any, shape: Any, path: str) -> Iterator[str]:
 
 
 def _fits(answer: Any, shape: Any) -> bool:
-    kinds = SCALARS.get(shape.type_name, (object,))
+    kinds = KINDS[shape.type_name]
     if isinstance(answer, bool) and bool not in kinds:
         return False
     allowed = getattr(shape, "enum", None)
