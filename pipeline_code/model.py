@@ -59,7 +59,8 @@ class Source:
 
     Events arrive anew with every period and are concatenated; of a reference source the latest period's files win.
     `date_columns` hold year, month and day of an event: a real date, in the period whose folder it lies in.
-    Above the share `max_quarantined` of bad rows in one period, preparation stops.
+    Above the share `max_quarantined` of bad rows in one period, preparation stops. `version` goes up when the contract
+    changes so that old files no longer fit; a manifest may say for which version its files were made.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Source:
     references: tuple[Reference, ...] = ()
     date_columns: tuple[str, str, str] | None = None
     max_quarantined: float = 0.01
+    version: int = 1
     null_values: tuple[str, ...] = ("", "NA")
 
 

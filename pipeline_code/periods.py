@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PERIOD = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 SUFFIXES = ("csv", "parquet")
+CORRECTIONS = ".corrections.csv"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,15 @@ class SourceFile:
         return f"{self.period}/{self.path.name}"
 
 
-def find(folder: Path, period: str, sources: Sequence[Source]) -> tuple[SourceFile, ...]:
+@dataclass(frozen=True)
+class Arrived:
+    """What the periods hold: the sources' files, and corrections of rows that were quarantined before."""
+
+    files: tuple[SourceFile, ...]
+    corrections: tuple[SourceFile, ...] = ()
+
+
+def find(folder: Path, period: str, sources: Sequence[Source]) -> Arrived:
     """All files of the periods up to `period`, checked against their manifests.
 
     Raises DataError naming every missing period, manifest, source and file, and every file that is not whole.
@@ -45,12 +54,14 @@ def find(folder: Path, period: str, sources: Sequence[Source]) -> tuple[SourceFi
     files: list[SourceFile] = []
     for name in _names(folder, period):
         files += _read(folder / name, sources, problems)
+    corrections = [file for file in files if file.path.name.endswith(CORRECTIONS)]
+    files = [file for file in files if file not in corrections]
     if not problems:
         problems += _missing(files, period, sources)
     problems += _copies(files, sources)
     if problems:
         raise DataError(f"periods up to {period}", problems)
-    return tuple(_latest_references(files, sources))
+    return Arrived(tuple(_latest_references(files, sources)), tuple(corrections))
 
 
 def _names(folder: Path, period: str) -> list[str]:
@@ -89,7 +100,8 @@ def _read(folder: Path, sources: Sequence[Source], problems: list[str]) -> list[
             f'{folder.name}/{READY_MANIFEST}: give {{"files": {{name: {{"sha256", "bytes", "version_id"}}}}}}'
         )
         return []
-    names = sorted(path.name for path in folder.iterdir() if _source(path.name, sources))
+    problems += _other_versions(folder, sources)
+    names = sorted(path.name for path in folder.iterdir() if source_of(path.name, sources))
     problems += [
         f"{folder.name}/{name}: not in {READY_MANIFEST}; list it there or remove it"
         for name in names
@@ -97,7 +109,7 @@ def _read(folder: Path, sources: Sequence[Source], problems: list[str]) -> list[
     ]
     files = []
     for name, (sha256, size, version_id) in sorted(listed.items()):
-        source = _source(name, sources)
+        source = source_of(name, sources)
         if source:
             files.append(SourceFile(source, folder.name, folder / name, sha256, size, version_id))
     problems += [f"{file.name}: {damage}; upload it again" for file in files if (damage := _damage(file))]
@@ -113,10 +125,22 @@ def _manifest(folder: Path) -> dict[str, tuple[str, int, str]]:
     }
 
 
-def _source(file: str, sources: Sequence[Source]) -> str | None:
-    """Whose file it is: flights.csv, flights-1.csv and flights-2.parquet are all of flights."""
+def _other_versions(folder: Path, sources: Sequence[Source]) -> list[str]:
+    """Sources whose files were made for another version of their contract than this code reads."""
+    made_for = json.loads((folder / READY_MANIFEST).read_text(encoding="utf-8")).get("contract", {})
+    return [
+        f"{folder.name}: {source.name} was made for version {made_for[source.name]} of its contract, this code reads "
+        f"version {source.version}; upload it in that form, or train with the code that declares the other"
+        for source in sources
+        if made_for.get(source.name, source.version) != source.version
+    ]
+
+
+def source_of(file: str, sources: Sequence[Source]) -> str | None:
+    """Whose file it is: flights.csv, flights-1.parquet and flights.corrections.csv are all of flights."""
     for source in sources:
-        if re.fullmatch(rf"{re.escape(source.name)}(-[^/]+)?\.({'|'.join(SUFFIXES)})", file):
+        own = rf"{re.escape(source.name)}((-[^/]+)?\.({'|'.join(SUFFIXES)})|{re.escape(CORRECTIONS)})"
+        if re.fullmatch(own, file):
             return source.name
     return None
 

@@ -45,6 +45,11 @@ def models() -> list[str]:
     return model_names()
 
 
+def contract_versions(model: str) -> dict[str, int]:
+    """The version of each source's data contract that a model reads."""
+    return {source.name: source.version for source in load_model(model).sources}
+
+
 def load(folder: Path = ENVIRONMENTS) -> Config:
     """Read every TOML file of the folder; raise ConfigError with all mistakes of all of them."""
     mistakes: list[str] = []

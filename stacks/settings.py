@@ -196,13 +196,13 @@ class Environment(Settings):
     region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", description="AWS region", examples=["eu-west-1"])
     stage: Literal["Development", "Staging", "Production"] = Field(description="which versions may be released here")
     disposable: bool = Field(False, description="true: destroying a stack deletes its data too")
-    governance: GovernanceSettings
-    network: NetworkSettings
-    image: ImageSettings
-    data: DataSettings
-    training: TrainingSettings
-    registry: RegistrySettings
-    triggers: TriggersSettings
+    governance: GovernanceSettings = Field(description="key and permissions boundary")
+    network: NetworkSettings = Field(description="where jobs run")
+    image: ImageSettings = Field(description="the image jobs run in")
+    data: DataSettings = Field(description="how long data is kept")
+    training: TrainingSettings = Field(description="what the jobs of the pipeline run on")
+    registry: RegistrySettings = Field(description="who may read versions")
+    triggers: TriggersSettings = Field(description="what starts runs, and who hears when one fails")
 
     @model_validator(mode="after")
     def _cache_outlives_no_data(self) -> Environment:

@@ -36,7 +36,7 @@ def test_help_lists_every_verb() -> None:
     [
         (["synth", "--env", "live"], "slipway: no environment 'live'; environments are dev, prod, staging"),
         (["train", "2013-04", "--model", "churn"], "slipway: no model 'churn'; models are flight_delay"),
-        (["data", "2013-04", "nowhere", "--env", "live"], "slipway: no environment 'live'"),
+        (["data", "upload", "2013-04", "nowhere", "--env", "live"], "slipway: no environment 'live'"),
     ],
 )
 def test_a_wrong_name_is_answered_with_the_right_ones(arguments: list[str], message: str) -> None:

@@ -60,13 +60,17 @@ def main(job: Job) -> None:
 
     model, period = load_model(job.environment.model), job.environment.period
     listing.check(job.read(LISTING), job.read(PERIODS), period)
-    files = periods.find(job.read(PERIODS), period, model.sources)
+    arrived = periods.find(job.read(PERIODS), period, model.sources)
+    files = arrived.files
     log.info("period %s: %d whole files, %.1f MB", period, len(files), sum(file.bytes for file in files) / 1e6)
-    checked = data.check(model, files)
+    checked = data.check(model, files, arrived.corrections)
     _save_quarantine(checked, job.write("quarantine"))
     prepared = run(model, load_features(model.name), {name: c.good for name, c in checked.items()}, period)
     digest = _save_dataset(prepared, job.write("dataset"))
     described = snapshot(period, listed(files, checked, job.uri(PERIODS)), prepared, checked, digest)
+    described["contract"] = {source.name: source.version for source in model.sources}
+    described["drift"] = [*drift(checked), *unseen(model, prepared)]
+    described["corrected"] = sum(source.corrected for source in checked.values())
     (job.write("snapshot") / "snapshot.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
 
 
@@ -165,6 +169,31 @@ def listed(files: Sequence[SourceFile], checked: Mapping[str, Checked], uri: str
         }
         for file in files
     ]
+
+
+def drift(checked: Mapping[str, Checked]) -> list[dict[str, Any]]:
+    """What the sources' files no longer keep of the contract, as far as the run bears it."""
+    found = [finding for source in checked.values() for finding in source.drift]
+    for finding in found:
+        log.warning("drift: %s: %s", finding["file"], finding["detail"])
+    return found
+
+
+def unseen(model: Model, prepared: Prepared) -> list[dict[str, Any]]:
+    """Categories of the test period that no training month had; the model treats them as missing."""
+    import polars as pl
+
+    known = pl.concat([prepared.parts["train"], prepared.parts["validation"]])
+    found = []
+    for feature in model.features:
+        if feature.type == "category":
+            test = prepared.parts["test"][feature.name].drop_nulls()
+            new = test.filter(~test.is_in(known[feature.name].unique().drop_nulls().implode()))
+            found += [
+                {"kind": "unseen", "column": feature.name, "value": value, "rows": rows, "detail": "not in training"}
+                for value, rows in new.value_counts(sort=True).iter_rows()
+            ]
+    return sorted(found, key=lambda finding: (finding["column"], -finding["rows"], finding["value"]))
 
 
 def snapshot(

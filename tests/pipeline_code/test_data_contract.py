@@ -142,7 +142,8 @@ def test_too_many_bad_rows_stop_with_the_reasons(toy: Model, tmp_path: Path) -> 
     (problem,) = caught.value.problems
     assert problem == (
         "2020-01 visits: 1 of 2 rows are bad, at most 40% may be: "
-        "kind: not one of walk, ride (1, first in 2020-01/visits.csv row 2)"
+        "kind: not one of walk, ride (1, first in 2020-01/visits.csv row 2); "
+        "new category 'swim' in kind: 1 rows; declare it in sources.py if it is right"
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def test_events_of_all_periods_and_the_latest_references(real_periods: Path, flight_delay: Model) -> None:
-    found = periods.find(real_periods, "2013-03", flight_delay.sources)
+    found = periods.find(real_periods, "2013-03", flight_delay.sources).files
 
     by_source = {name: [f.period for f in found if f.source == name] for name in ("flights", "weather", "planes")}
     months = ["2013-01", "2013-02", "2013-03"]
@@ -32,7 +32,7 @@ def test_a_reference_may_stay_away_when_an_earlier_period_brought_it(
     (small_periods / "2013-02/planes.csv").unlink()
     seal(small_periods / "2013-02")
 
-    found = periods.find(small_periods, "2013-02", flight_delay.sources)
+    found = periods.find(small_periods, "2013-02", flight_delay.sources).files
 
     assert [file.period for file in found if file.source == "planes"] == ["2013-01"]
 
@@ -47,7 +47,7 @@ def test_a_source_may_come_in_many_files(
     whole.unlink()
     seal(small_periods / "2013-02")
 
-    found = periods.find(small_periods, "2013-02", flight_delay.sources)
+    found = periods.find(small_periods, "2013-02", flight_delay.sources).files
 
     names = [file.path.name for file in found if file.source == "flights" and file.period == "2013-02"]
     assert names == ["flights-1.csv", "flights-2.csv"]

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-import cli
+from commands.rehearse import rehearsal_plan
 from operations.champion import current_champion, make_champion
 from operations.executions import Outcome, follow_execution, last_log_lines
 from operations.requests import ask_starter
@@ -21,7 +21,7 @@ from rehearsal.story import Rehearsal
 
 @pytest.fixture(scope="module")
 def rehearsal() -> Iterator[Rehearsal]:
-    plan = cli.rehearsal_plan("dev", "flight_delay", method="change-set", validate=True)
+    plan = rehearsal_plan("dev", "flight_delay", method="change-set", validate=True)
     with session.start(plan, tell=lambda _: None) as running:
         running.run()
         calls = (running.aws.state / "calls.json").read_text()

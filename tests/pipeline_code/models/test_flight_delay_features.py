@@ -37,10 +37,10 @@ def make(sources: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def january(real_periods: Path) -> Sources:
     """Validated sources of January, with the true UTC instants of each flight's schedule, by the zones' own rules."""
-    files = [file for file in periods.find(real_periods, "2013-02", MODEL.sources) if file.period == "2013-01"]
+    files = [file for file in periods.find(real_periods, "2013-02", MODEL.sources).files if file.period == "2013-01"]
     latest = [
         file
-        for file in periods.find(real_periods, "2013-02", MODEL.sources)
+        for file in periods.find(real_periods, "2013-02", MODEL.sources).files
         if file.source not in ("flights", "weather")
     ]
     return {name: source.good for name, source in data.check(MODEL, [*files, *latest]).items()}

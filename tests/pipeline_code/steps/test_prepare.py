@@ -126,11 +126,14 @@ def of_type(lines: list[str]) -> list[str]:
             lambda lines: [line.replace("carrier", "airline") for line in lines],
             "2013-02/flights.csv: no column carrier",
         ),
-        (of_type, "distance: not a number ("),
+        (of_type, "distance is not a number in 100% of the rows, first 'far'; was its type changed?"),
         (lambda lines: [*lines, *lines[1:]], "time_hour + carrier + flight + origin: seen before ("),
         (lambda lines: [line.replace(",EWR,", ",XXX,") for line in lines], "origin: not one of EWR, JFK, LGA ("),
         (lambda lines: [line.replace(",UA,", ",ZZ,") for line in lines], "carrier: not in airlines ("),
-        (lambda lines: [line.replace("2013,2,", "2013,3,") for line in lines], "not a date of its period ("),
+        (
+            lambda lines: [line.replace("2013,2,", "2013,3,") for line in lines],
+            "2013-02/flights.csv: every row is of another period (2013-03); upload it to its own",
+        ),
     ],
     ids=["empty", "column", "type", "duplicates", "category", "reference", "period"],
 )
@@ -171,7 +174,7 @@ def test_weather_that_matches_no_flight_stops_the_run(
 
 
 def test_a_join_that_multiplies_rows_stops_the_run(small_periods: Path, flight_delay: Model) -> None:
-    files = periods.find(small_periods, "2013-02", flight_delay.sources)
+    files = periods.find(small_periods, "2013-02", flight_delay.sources).files
     sources = {name: source.good for name, source in data.check(flight_delay, files).items()}
     sources["planes"] = pl.concat([sources["planes"], sources["planes"]])
 

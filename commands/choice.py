@@ -1,0 +1,66 @@
+"""What the verbs share: how they print, which environment and model are meant, whose credentials those are."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from stacks.config import ROOT, load, models
+from stacks.names import Names
+
+if TYPE_CHECKING:
+    from stacks.settings import Environment
+
+EnvironmentName = Annotated[str, typer.Option("--env", help="Which file of environments/, without .toml.")]
+ModelName = Annotated[str, typer.Option("--model", help="Which folder of pipeline_code/models.")]
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+class UsageError(Exception):
+    """What was asked for cannot be done, and what to do instead."""
+
+
+def chosen(env: str, model: str) -> tuple[Environment, Names]:
+    """The environment's settings and names, after both words were found to exist."""
+    config = load()
+    known_model(model)
+    environment = config.environment(env)
+    return environment, Names.of(config.platform, environment)
+
+
+def known_model(model: str) -> None:
+    """Raise UsageError for a model that is not there."""
+    if model not in models():
+        raise UsageError(f"no model {model!r}; models are {', '.join(models())} (folders of pipeline_code/models)")
+
+
+def session_of(environment: Environment) -> Any:
+    """A boto3 session that is proven to be of the environment's account, real or rehearsed."""
+    import boto3
+
+    session = boto3.Session(region_name=environment.region)
+    account = session.client("sts").get_caller_identity()["Account"]
+    if account != environment.account:
+        raise UsageError(
+            f"your credentials are of account {account}, environment {environment.name} is {environment.account}; "
+            "choose the profile of that account (AWS_PROFILE), or mend environments/"
+            f"{environment.name}.toml"
+        )
+    return session
+
+
+def commit() -> str:
+    """The commit of this checkout; synth itself must not depend on git."""
+    done = subprocess.run(
+        ["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() or "unknown"
+
+
+def commit_context() -> list[str]:
+    """How the CDK CLI is told of it."""
+    return ["--context", f"commit={commit()}"]

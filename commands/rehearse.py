@@ -1,0 +1,70 @@
+"""The verb that needs no account: the whole platform on this machine."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path  # noqa: TC003 typer reads annotations at run time
+from typing import Annotated, Any
+
+import typer
+
+from commands.choice import EnvironmentName, ModelName, chosen, commit, console
+from stacks.config import ROOT
+from stacks.names import champion_prefix, periods_prefix
+
+
+def rehearse(
+    env: EnvironmentName = "dev",
+    model: ModelName = "flight_delay",
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the embedded AWS up until Ctrl-C.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the facts of the run to this file.")] = None,
+) -> None:
+    """Deploy the platform to an embedded AWS and train a real model: no account, no Docker."""
+    from rehearsal import facts as results
+    from rehearsal import session
+
+    plan = rehearsal_plan(env, model)
+    with session.start(plan, tell=console.print) as rehearsal:
+        rehearsal.run()
+        found = results.facts(rehearsal)
+        if json_file:
+            json_file.write_text(json.dumps(found, indent=1) + "\n")
+        for table in results.tables(found):
+            console.print(table)
+        if keep:
+            _keep(rehearsal.environment)
+
+
+def rehearsal_plan(env: str, model: str, **how: Any) -> Any:
+    """What the rehearsal of an environment and a model needs to know; `how` changes the way it is told."""
+    from operations.champion import ChampionPlace
+    from rehearsal.story import Plan
+
+    environment, names = chosen(env, model)
+    return Plan(
+        root=ROOT,
+        environment=env,
+        account=environment.account,
+        region=environment.region,
+        stage=names.prefix,
+        model=model,
+        pipeline=names.pipeline(model),
+        starter=names.starter,
+        notices=names.notices,
+        data_bucket=names.data_bucket,
+        periods_prefix=periods_prefix(model),
+        champion=ChampionPlace(names.runs_bucket, champion_prefix(model)),
+        commit=commit(),
+        **how,
+    )
+
+
+def _keep(environment: dict[str, str]) -> None:
+    """Print what `aws`, boto3 and `cdk` need to talk to the embedded AWS, and hold it until Ctrl-C."""
+    console.print("\nThe embedded AWS stays up. In another terminal:\n", style="bold")
+    for name, value in sorted(environment.items()):
+        if name.startswith(("AWS_", "CDK_")):
+            console.print(f"export {name}={value}")
+    console.print("\nCtrl-C ends it.", style="bold")
+    signal.pause()
