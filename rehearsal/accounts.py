@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 from moto.sts.responses import TokenResponse
 
 from rehearsal.api import Caller, Json, ServiceError, install
+from rehearsal.policies import Decision, Request, decide
 
 ENTRY_ROLE = "OrganizationAccountAccessRole"
 """How the rehearsal enters an account; it needs no trust, as in AWS the organization gives it."""
 
 
 def assume_role(caller: Caller, request: Json) -> Json:
-    """AssumeRole; conditions of the trust policy and the caller's own policy are not evaluated."""
+    """AssumeRole; the caller's own policy is not evaluated."""
     arn = request["RoleArn"]
     account, name = arn.split(":")[4], arn.rsplit("/", 1)[1]
-    if name != ENTRY_ROLE and not _trusts(account, name, caller.account):
-        who = f"arn:aws:iam::{caller.account}:root"
-        raise ServiceError(
-            "AccessDenied", f"User: {who} is not authorized to perform: sts:AssumeRole on resource: {arn}"
-        )
+    asked = Request(caller.principal, "sts:AssumeRole", arn, _context(request))
+    if name != ENTRY_ROLE and not _trusts(account, name, asked):
+        message = f"User: {caller.principal.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}"
+        raise ServiceError("AccessDenied", message)
     role = sts_backends[caller.account]["aws"].assume_role(
         region_name=caller.region,
         role_session_name=request["RoleSessionName"],
@@ -47,19 +44,11 @@ def install_accounts() -> None:
     install(TokenResponse, {"AssumeRole": assume_role})
 
 
-def _trusts(account: str, name: str, caller: str) -> bool:
+def _trusts(account: str, name: str, asked: Request) -> bool:
+    """A trust policy must name the caller, in its own account too."""
     role = next((r for r in iam_backends[account]["aws"].roles.values() if r.name == name), None)
-    if role is None:
-        return False
-    document = role.assume_role_policy_document
-    statements = (json.loads(document) if isinstance(document, str) else document).get("Statement", [])
-    return any(statement["Effect"] == "Allow" and _names(statement, caller) for statement in statements)
+    return role is not None and decide(role.assume_role_policy_document, asked) is Decision.ALLOWED
 
 
-def _names(statement: Json, caller: str) -> bool:
-    principal: Any = statement.get("Principal", {})
-    named = principal if isinstance(principal, str) else principal.get("AWS", [])
-    return any(
-        name in {"*", caller} or name.startswith(f"arn:aws:iam::{caller}:")
-        for name in ([named] if isinstance(named, str) else named)
-    )
+def _context(request: Json) -> dict[str, str]:
+    return {"sts:ExternalId": str(request["ExternalId"])} if request.get("ExternalId") else {}

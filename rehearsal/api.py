@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.core.utils import camelcase_to_underscores
 
+from rehearsal.callers import caller_of
+from rehearsal.policies import Principal
 from rehearsal.shapes import output_shape, problems
 
 if TYPE_CHECKING:
@@ -30,10 +32,15 @@ class ServiceError(ServiceException):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks, and where."""
+    """Who asks, and where; equal for all roles of an account."""
 
     account: str
     region: str
+    role: str = field(default="", compare=False)
+
+    @property
+    def principal(self) -> Principal:
+        return Principal(self.account, self.role) if self.role else Principal.root(self.account)
 
 
 def install(service: type[BaseResponse], operations: Mapping[str, Callable[[Caller, Json], Json]]) -> None:
@@ -47,7 +54,7 @@ def _method(name: str, operation: Callable[[Caller, Json], Json]) -> Callable[[A
     def method(self: Any) -> ActionResult:
         given = self.params
         request = given.original_dict() if hasattr(given, "original_dict") else dict(given)
-        answer = operation(Caller(self.current_account, self.region), request)
+        answer = operation(Caller(self.current_account, self.region, caller_of(self).arn), request)
         wrong = list(problems(answer, output_shape(self.service_name, name), name))
         if wrong:
             raise ServiceError("InternalFailure", f"the embedded AWS answers in no form of AWS's: {'; '.join(wrong)}")

@@ -24,11 +24,13 @@ PROVED = (
     "the deployed definition is valid for SageMaker's API shapes",
     "its steps run on real data, as processes with the image's lock, from the source the image is built of",
     "the gates, the registration and the comparison with the champion work on what was deployed",
+    "an arriving period, a schedule and a person start runs; faults are retried, interrupted jobs go on, failures told",
+    "bucket, key, registry and trust policies let in whom they name, and nobody else",
 )
 NOT_PROVED = (
-    "that IAM policies suffice, and what SCPs forbid: permissions are not evaluated",
+    "that the roles' own policies suffice, and what SCPs forbid: they are not evaluated",
     "that Docker builds the image, that subnets route to S3, that quotas and instance types are available",
-    "AWS's timing and prices: seconds are this machine's",
+    "AWS's timing and prices: seconds are this machine's, and waits are skipped",
 )
 
 

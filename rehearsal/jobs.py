@@ -45,7 +45,7 @@ def run(job: Job, images: Images, stop: threading.Event, fault: str | None = Non
     job.turn("Starting")
     job.announce()
     try:
-        _refuse(fault)
+        _refuse(job, fault)
         if job.kind == "Processing":
             _run_processing(job, images, stop)
         else:
@@ -57,8 +57,10 @@ def run(job: Job, images: Images, stop: threading.Event, fault: str | None = Non
     job.end(*outcome)
 
 
-def _refuse(fault: str | None) -> None:
-    """SageMaker finds no machine for the job, or loses it."""
+def _refuse(job: Job, fault: str | None) -> None:
+    """SageMaker takes no role of another account, finds no machine for the job, or loses it."""
+    if job.role.split(":")[4] != job.place.account:
+        raise JobError("ValidationException: Cross-account pass role is not allowed.")
     if fault in {faults.CAPACITY, faults.INTERNAL}:
         raise JobError(faults.REASONS[fault])
 
@@ -238,7 +240,7 @@ class _Log:
 
 def _download(job: Job, uri: str, folder: Path, *, required: bool = True) -> None:
     """S3Prefix: every object whose key begins with the prefix, relative names kept."""
-    s3, place = job.place.client("s3"), urlparse(uri)
+    s3, place = job.place.acting_as(job.role).client("s3"), urlparse(uri)
     prefix = place.path.lstrip("/")
     base = prefix if prefix.endswith("/") else prefix.rpartition("/")[0] + "/"
     folder.mkdir(parents=True, exist_ok=True)
@@ -261,7 +263,7 @@ def _upload_folder(job: Job, folder: Path, uri: str) -> None:
 
 def _upload(job: Job, body: bytes, uri: str) -> None:
     place = urlparse(uri)
-    job.place.client("s3").put_object(Bucket=place.netloc, Key=place.path.lstrip("/"), Body=body)
+    job.place.acting_as(job.role).client("s3").put_object(Bucket=place.netloc, Key=place.path.lstrip("/"), Body=body)
 
 
 def pack(folder: Path) -> bytes:

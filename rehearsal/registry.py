@@ -16,6 +16,7 @@ from rehearsal import events
 from rehearsal.api import Caller, Json, ServiceError, install
 from rehearsal.clock import clock
 from rehearsal.paging import between, page
+from rehearsal.policies import Request, may
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +81,7 @@ class Registry:
         return {"ModelPackageGroupArn": self._arn(caller, name)}
 
     def DescribeModelPackageGroup(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        return self._group(caller, request["ModelPackageGroupName"]).described
+        return self._group(caller, request["ModelPackageGroupName"], "DescribeModelPackageGroup").described
 
     def ListModelPackageGroups(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         groups = [group.described for group in self.groups[caller].values()]
@@ -88,7 +89,7 @@ class Registry:
         return page("ModelPackageGroupSummaryList", summaries, request)
 
     def DeleteModelPackageGroup(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        group = self._group(caller, request["ModelPackageGroupName"])
+        group = self._group(caller, request["ModelPackageGroupName"], "DeleteModelPackageGroup")
         name = group.described["ModelPackageGroupName"]
         if group.versions:
             raise ServiceError("ConflictException", f"Model Package Group {name} has {len(group.versions)} versions")
@@ -96,26 +97,27 @@ class Registry:
         return {}
 
     def PutModelPackageGroupPolicy(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        group = self._group(caller, request["ModelPackageGroupName"])
+        group = self._group(caller, request["ModelPackageGroupName"], "PutModelPackageGroupPolicy")
         group.policy = request["ResourcePolicy"]
         return {"ModelPackageGroupArn": group.described["ModelPackageGroupArn"]}
 
     def GetModelPackageGroupPolicy(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        group = self._group(caller, request["ModelPackageGroupName"])
+        group = self._group(caller, request["ModelPackageGroupName"], "GetModelPackageGroupPolicy")
         if group.policy is None:
             raise ServiceError("ValidationException", "Cannot find resource policy for the model package group")
         return {"ResourcePolicy": group.policy}
 
     def DeleteModelPackageGroupPolicy(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        self._group(caller, request["ModelPackageGroupName"]).policy = None
+        self._group(caller, request["ModelPackageGroupName"], "DeleteModelPackageGroupPolicy").policy = None
         return {}
 
     def CreateModelPackage(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        group = self._group(caller, request["ModelPackageGroupName"])
+        group = self._group(caller, request["ModelPackageGroupName"], "CreateModelPackage")
         _check_approval(request)
         group.last += 1
         name = group.described["ModelPackageGroupName"]
-        arn = self.place(caller).arn("sagemaker", f"model-package/{name}/{group.last}")
+        group_arn = group.described["ModelPackageGroupArn"]
+        arn = f"{group_arn.replace(':model-package-group/', ':model-package/')}/{group.last}"
         version = group.versions[group.last] = {
             "ModelApprovalStatus": "PendingManualApproval",
             **{key: value for key, value in request.items() if key not in {"ClientToken", "Tags"}},
@@ -128,14 +130,14 @@ class Registry:
             "CreationTime": clock.now(),
             "CertifyForMarketplace": False,
         }
-        self._announce(caller, version)
+        self._announce(version)
         return {"ModelPackageArn": arn}
 
     def DescribeModelPackage(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        return self._version(caller, request["ModelPackageName"])
+        return self._version(caller, request["ModelPackageName"], "DescribeModelPackage")
 
     def UpdateModelPackage(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        version = self._version(caller, request["ModelPackageArn"])
+        version = self._version(caller, request["ModelPackageArn"], "UpdateModelPackage")
         _check_approval(request)
         version.update({key: request[key] for key in CHANGEABLE if key in request})
         metadata = {**version.get("CustomerMetadataProperties", {}), **request.get("CustomerMetadataProperties", {})}
@@ -144,17 +146,18 @@ class Registry:
         if "InferenceSpecification" in request:
             version["InferenceSpecification"] = request["InferenceSpecification"]
         version["LastModifiedTime"] = clock.now()
-        self._announce(caller, version)
+        self._announce(version)
         return {"ModelPackageArn": version["ModelPackageArn"]}
 
     def DeleteModelPackage(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        version = self._version(caller, request["ModelPackageName"])
-        del self._group(caller, version["ModelPackageGroupName"]).versions[version["ModelPackageVersion"]]
+        arn = request["ModelPackageName"]
+        version = self._version(caller, arn, "DeleteModelPackage")
+        del self._home(caller, arn)[version["ModelPackageGroupName"]].versions[version["ModelPackageVersion"]]
         return {}
 
     def ListModelPackages(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         wanted = request.get("ModelPackageGroupName")
-        groups = [self._group(caller, wanted)] if wanted else list(self.groups[caller].values())
+        groups = [self._group(caller, wanted, "ListModelPackages")] if wanted else list(self.groups[caller].values())
         found = [version for group in groups for version in group.versions.values()]
         for key in ("ModelApprovalStatus", "ModelPackageStatus"):
             if key in request:
@@ -167,26 +170,52 @@ class Registry:
     def _arn(self, caller: Caller, group: str) -> str:
         return self.place(caller).arn("sagemaker", f"model-package-group/{group}")
 
-    def _group(self, caller: Caller, name_or_arn: str) -> Group:
-        name = name_or_arn.rsplit("/", 1)[-1]
-        if name not in self.groups[caller]:
-            raise ServiceError("ValidationException", f"ModelPackageGroup {self._arn(caller, name)} does not exist.")
-        return self.groups[caller][name]
+    def _home(self, caller: Caller, name_or_arn: str) -> dict[str, Group]:
+        """The groups of the account and region that an ARN names; a bare name means the caller's own."""
+        if not name_or_arn.startswith("arn:"):
+            return self.groups[caller]
+        _, _, _, region, account, _ = name_or_arn.split(":", 5)
+        return self.groups[Caller(account, region)]
 
-    def _version(self, caller: Caller, arn: str) -> Json:
+    def _group(self, caller: Caller, name_or_arn: str, action: str) -> Group:
+        name = name_or_arn.rsplit("/", 1)[-1]
+        group = self._home(caller, name_or_arn).get(name)
+        arn = name_or_arn if name_or_arn.startswith("arn:") else self._arn(caller, name)
+        _admit(caller, group, arn, action)
+        if group is None:
+            raise ServiceError("ValidationException", f"ModelPackageGroup {arn} does not exist.")
+        return group
+
+    def _version(self, caller: Caller, arn: str, action: str) -> Json:
+        arn = arn if arn.startswith("arn:") else self.place(caller).arn("sagemaker", f"model-package/{arn}")
         parts = arn.split("/")
-        group = self.groups[caller].get(parts[1]) if len(parts) == 3 else None  # noqa: PLR2004 kind/group/number
+        group = self._home(caller, arn).get(parts[1]) if len(parts) == 3 else None  # noqa: PLR2004 kind/group/number
+        _admit(caller, group, arn, action)
         number = int(parts[2]) if group and parts[2].isdigit() else 0
         if group is None or number not in group.versions:
             raise ServiceError("ValidationException", f"ModelPackage {arn} does not exist.")
         return group.versions[number]
 
-    def _announce(self, caller: Caller, version: Json) -> None:
+    def _announce(self, version: Json) -> None:
         """https://docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html."""
         told = {key: value for key, value in version.items() if not isinstance(value, datetime)}
         detail = {**told, "CreationTime": int(version["CreationTime"].timestamp() * 1000)}
         kind = "SageMaker Model Package State Change"
-        events.send(self.place(caller), "aws.sagemaker", kind, detail, [version["ModelPackageArn"]])
+        arn = version["ModelPackageArn"]
+        owner = Caller(arn.split(":")[4], arn.split(":")[3])  # whose registry it is, whoever changed it
+        events.send(self.place(owner), "aws.sagemaker", kind, detail, [arn])
+
+
+def _admit(caller: Caller, group: Group | None, arn: str, action: str) -> None:
+    """Another account needs the word of the group's policy, even to learn that there is nothing.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/model-registry-version.html, "cross-account"
+    """
+    owner = arn.split(":")[4]
+    asked = Request(caller.principal, f"sagemaker:{action}", arn)
+    if not may(group.policy if group else None, asked, owner):
+        message = f"User: {caller.principal.arn} is not authorized to perform: {asked.action} on resource: {arn}"
+        raise ServiceError("AccessDeniedException", message)
 
 
 def _check_approval(request: Json) -> None:

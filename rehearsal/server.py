@@ -25,9 +25,10 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from moto.sts.models import sts_backends
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from rehearsal import accounts, buckets, coverage, events, guard, jobs, pipelines, registry
+from rehearsal import accounts, buckets, coverage, events, guard, jobs, keys, pipelines, registry
 from rehearsal.answers import as_event
 from rehearsal.api import Caller, ServiceError
+from rehearsal.callers import SERVICE_HEADER
 from rehearsal.cloudformation import CloudFormation
 from rehearsal.control import Control
 from rehearsal.functions import Functions
@@ -48,7 +49,15 @@ class Server:
     endpoint: str
 
     def place(self, caller: Caller) -> Place:
-        return Place(caller.account, caller.region, lambda service: _client(service, caller, self.endpoint))
+        return Place(
+            caller.account,
+            caller.region,
+            lambda service: _client(service, caller, self.endpoint),
+            lambda role: lambda service: self._client_of(role, service, caller.region),
+        )
+
+    def _client_of(self, role: str, service: str, region: str) -> Any:
+        return _client_of(role, service, region, self)
 
     def keys(self, role: str, region: str) -> dict[str, str]:
         """The variables with which a role of an account talks to this server."""
@@ -86,10 +95,25 @@ def _client(service: str, caller: Caller, endpoint: str) -> Any:
     )
 
     def name_account(params: dict[str, Any], **_: object) -> None:
-        params["headers"]["x-moto-account-id"] = caller.account
+        params["headers"][SERVICE_HEADER] = caller.account
 
     client.meta.events.register("before-call", name_account)
     return client
+
+
+@cache
+def _client_of(role: str, service: str, region: str, server: Server) -> Any:
+    """A client of this very process, with the keys of a role."""
+    key = server.keys(role, region)
+    return boto3.client(
+        service,
+        region_name=region,
+        endpoint_url=key["AWS_ENDPOINT_URL"],
+        aws_access_key_id=key["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=key["AWS_SECRET_ACCESS_KEY"],
+        aws_session_token=key["AWS_SESSION_TOKEN"],
+        config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+    )
 
 
 def answer_every_failure() -> None:
@@ -130,6 +154,7 @@ def run(state: Path, job_python: Path) -> None:
     answer_every_failure()
     accounts.install_accounts()
     buckets.install_buckets()
+    keys.install_keys()
     events.install_events(server.place)
     functions = Functions(state, server.keys)
     functions.install()

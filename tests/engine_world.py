@@ -14,7 +14,6 @@ from operations.executions import Outcome, follow_execution
 from stacks.config import ROOT
 
 URI = "200000000000.dkr.ecr.eu-west-1.amazonaws.com/job:1"
-ROLE = "arn:aws:iam::200000000000:role/job"
 
 JOB = """
 import json, os, pathlib, signal, sys, time
@@ -75,7 +74,7 @@ class World:
             sagemaker.update_pipeline(PipelineName="p", PipelineDefinition=definition)
         else:
             sagemaker.create_pipeline(
-                PipelineName="p", PipelineDefinition=definition, RoleArn=ROLE, ClientRequestToken="0" * 32
+                PipelineName="p", PipelineDefinition=definition, RoleArn=self.role, ClientRequestToken="0" * 32
             )
 
     def again(self, given: list[dict[str, str]] | None = None, **request: Any) -> str:
@@ -89,8 +88,16 @@ class World:
         return body
 
     @property
+    def account(self) -> str:
+        return str(self.client("sts").get_caller_identity()["Account"])
+
+    @property
     def bucket(self) -> str:
-        return f"work-{self.client('sts').get_caller_identity()['Account']}"
+        return f"work-{self.account}"
+
+    @property
+    def role(self) -> str:
+        return f"arn:aws:iam::{self.account}:role/job"
 
 
 @pytest.fixture
@@ -102,12 +109,11 @@ def world(client: Client) -> World:
         archive.writestr("job.py", JOB)
         archive.writestr("requirements/job.txt", (ROOT / "requirements/job.txt").read_text())
     client("s3").put_object(Bucket=made.bucket, Key="source.zip", Body=packed.getvalue())
-    account = client("sts").get_caller_identity()["Account"]
     client("codebuild").create_project(
         name="build",
         source={"type": "S3", "location": f"{made.bucket}/source.zip"},
         artifacts={"type": "NO_ARTIFACTS"},
-        serviceRole=f"arn:aws:iam::{account}:role/build",
+        serviceRole=f"arn:aws:iam::{made.account}:role/build",
         environment={
             "type": "LINUX_CONTAINER",
             "image": "x",
@@ -135,7 +141,7 @@ def step(world: World, name: str, what: str, *, after: str = "", uri: str = URI,
                 "ContainerEntrypoint": ["python", "job.py"],
                 "ContainerArguments": [what],
             },
-            "RoleArn": ROLE,
+            "RoleArn": world.role,
             "ProcessingInputs": given if after else [],
             "ProcessingOutputConfig": {
                 "Outputs": [{"OutputName": "made", "S3Output": {**output, "S3UploadMode": "EndOfJob"}}]
@@ -158,7 +164,7 @@ def training(world: World, what: str) -> dict[str, Any]:
                 "ContainerEntrypoint": ["python", "job.py"],
                 "ContainerArguments": [what],
             },
-            "RoleArn": ROLE,
+            "RoleArn": world.role,
             "HyperParameters": {"depth": "6"},
             "InputDataConfig": [
                 {

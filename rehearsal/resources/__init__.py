@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pkgutil
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -31,6 +31,10 @@ class ReplaceError(Exception):
     """This change needs a new resource; CloudFormation calls it replacement."""
 
 
+def _nobody(role: str) -> Callable[[str], Any]:
+    raise NotImplementedError(f"only the embedded AWS itself can act as {role}")
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a resource is made: the account, the region and a client for each service there."""
@@ -38,6 +42,11 @@ class Place:
     account: str
     region: str
     client: Callable[[str], Any]
+    become: Callable[[str], Callable[[str], Any]] = _nobody
+
+    def acting_as(self, role: str) -> Place:
+        """The same place, seen with a role's own keys: what a service does there in the name of that role."""
+        return replace(self, client=self.become(role))
 
     def arn(self, service: str, resource: str, *, region: bool = True) -> str:
         return f"arn:aws:{service}:{self.region if region else ''}:{self.account}:{resource}"

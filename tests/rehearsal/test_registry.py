@@ -93,7 +93,7 @@ def test_versions_are_listed_by_status_newest_first(client: Client) -> None:
 @pytest.mark.parametrize(
     ("operation", "arguments", "message"),
     [
-        ("describe_model_package", {"ModelPackageName": "arn:aws:sagemaker:x:1:model-package/g/1"}, "does not exist"),
+        ("describe_model_package", {"ModelPackageName": "nobody/1"}, "does not exist"),
         ("create_model_package", {"ModelPackageGroupName": "nobody"}, "model-package-group/nobody does not exist"),
         ("describe_model_package_group", {"ModelPackageGroupName": "nobody"}, "does not exist"),
     ],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sdk_pipeline
-from engine_world import ROLE, World, fail, step, training
+from engine_world import World, fail, step, training
 
 if TYPE_CHECKING:
     from rehearsal.embedded import EmbeddedAws
@@ -43,13 +43,13 @@ def resources(session: Any) -> Any:  # noqa: ARG001 the classes take the clients
     return resources
 
 
-def create(resources: Any, session: Any, *steps: dict[str, Any]) -> Any:
+def create(resources: Any, session: Any, world: World, *steps: dict[str, Any]) -> Any:
     definition = json.dumps({**DEFINITION, "Steps": list(steps)})
     return resources.Pipeline.create(
         pipeline_name="p",
         pipeline_definition=definition,
         client_request_token="0" * 32,
-        role_arn=ROLE,
+        role_arn=world.role,
         session=session,
         region=sdk_pipeline.REGION,
     )
@@ -61,7 +61,7 @@ def start(world: World, resources: Any) -> Any:
 
 
 def test_a_pipeline_is_created_described_and_listed(world: World, resources: Any, session: Any) -> None:
-    made = create(resources, session, step(world, "Make", "make"))
+    made = create(resources, session, world, step(world, "Make", "make"))
 
     assert made.pipeline_status == "Active"
     assert json.loads(made.pipeline_definition)["Steps"][0]["Name"] == "Make"
@@ -69,7 +69,7 @@ def test_a_pipeline_is_created_described_and_listed(world: World, resources: Any
 
 
 def test_an_execution_is_followed_to_its_end(world: World, resources: Any, session: Any) -> None:
-    create(resources, session, step(world, "Make", "make"), training(world, "fit"))
+    create(resources, session, world, step(world, "Make", "make"), training(world, "fit"))
     execution = start(world, resources)
 
     execution.wait_for_status("Succeeded", poll=1, timeout=60)
@@ -83,7 +83,7 @@ def test_an_execution_is_followed_to_its_end(world: World, resources: Any, sessi
 
 
 def test_a_failed_execution_says_why(world: World, resources: Any, session: Any) -> None:
-    create(resources, session, fail("the month is empty"))
+    create(resources, session, world, fail("the month is empty"))
     execution = start(world, resources)
     world.follow(execution.pipeline_execution_arn)
 
@@ -94,7 +94,7 @@ def test_a_failed_execution_says_why(world: World, resources: Any, session: Any)
 
 
 def test_jobs_are_described_by_their_own_classes(world: World, resources: Any, session: Any) -> None:
-    create(resources, session, step(world, "Make", "make"), training(world, "fit"))
+    create(resources, session, world, step(world, "Make", "make"), training(world, "fit"))
     outcome = world.follow(start(world, resources).pipeline_execution_arn)
     made, fit = outcome.steps
 

@@ -1,0 +1,28 @@
+"""Who sent a request: the role behind its access key, or a service that acts within an account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from moto.sts.models import sts_backends
+
+from rehearsal.policies import Principal
+
+if TYPE_CHECKING:
+    from moto.core.responses import BaseResponse
+
+SERVICE_HEADER = "x-moto-account-id"
+"""How services of the embedded AWS call each other within an account."""
+
+
+def caller_of(response: BaseResponse) -> Principal:
+    """The principal of the request that a response is made for."""
+    account = response.current_account
+    if SERVICE_HEADER in response.headers:
+        return Principal.root(account)
+    return principal(account, response.get_access_key())
+
+
+def principal(account: str, access_key: str) -> Principal:
+    role = sts_backends[account]["aws"].get_assumed_role_from_access_key(access_key)
+    return Principal(account, role.role_arn) if role else Principal.root(account)
