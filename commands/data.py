@@ -82,5 +82,9 @@ def correct(
 
 def _listed(paths: list[Path]) -> list[Path]:
     """Files as they were named, folders as what they hold; absolute, because other processes read them too."""
-    found = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
-    return [file.absolute() for file in found]
+    return [file.absolute() for path in paths for file in (_inside(path) if path.is_dir() else [path])]
+
+
+def _inside(folder: Path) -> list[Path]:
+    """A folder's files; a manifest of an earlier download and hidden files are no data."""
+    return [file for file in sorted(folder.iterdir()) if not file.name.startswith((".", "_"))]

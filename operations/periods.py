@@ -72,7 +72,8 @@ def correct_period(s3: Any, *, bucket: str, prefix: str, period: str, files: Seq
     """Hand corrected rows of the quarantine back: beside the period's files, then in its manifest.
 
     `files` are quarantine files that were corrected, named as their source: weather.csv. The period's own files stay
-    as they are. Corrections that were handed in before are replaced; the bucket keeps the former versions.
+    as they are, and a run starts if the period's own arrival would start one. Corrections that were handed in before
+    are replaced; the bucket keeps the former versions.
     """
     _check(period, files)
     folder = f"{prefix}/{period}"
@@ -85,7 +86,6 @@ def correct_period(s3: Any, *, bucket: str, prefix: str, period: str, files: Seq
     names = {file: file.name.removesuffix(".csv").removesuffix(".corrections") + CORRECTIONS for file in files}
     sent = {name: _put(s3, bucket, f"{folder}/{name}", file) for file, name in names.items()}
     manifest["files"].update(sent)
-    manifest["starts"] = True
     body = json.dumps(manifest, indent=1, sort_keys=True).encode()
     s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
     return Upload(period, f"s3://{bucket}/{folder}", sent)

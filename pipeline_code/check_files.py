@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pipeline_code.contract import ContractError
 from pipeline_code.models import load_model
-from pipeline_code.periods import PERIOD, SourceFile, source_of
+from pipeline_code.periods import PERIOD, SourceFile, in_order, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,7 +57,7 @@ def report(model: Model, period: str, paths: Sequence[Path]) -> tuple[list[str],
 
 def _files(model: Model, period: str, paths: Sequence[Path]) -> tuple[list[SourceFile], list[str]]:
     files, problems = [], []
-    for path in paths:
+    for path in sorted(paths, key=lambda path: in_order(path.name)):
         source = source_of(path.name, model.sources)
         if source is None:
             known = ", ".join(f"{one.name}.csv" for one in model.sources)

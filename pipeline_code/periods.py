@@ -108,7 +108,7 @@ def _read(folder: Path, sources: Sequence[Source], problems: list[str]) -> list[
         if name not in listed
     ]
     files = []
-    for name, (sha256, size, version_id) in sorted(listed.items()):
+    for name, (sha256, size, version_id) in sorted(listed.items(), key=lambda item: in_order(item[0])):
         source = source_of(name, sources)
         if source:
             files.append(SourceFile(source, folder.name, folder / name, sha256, size, version_id))
@@ -134,6 +134,11 @@ def _other_versions(folder: Path, sources: Sequence[Source]) -> list[str]:
         for source in sources
         if made_for.get(source.name, source.version) != source.version
     ]
+
+
+def in_order(file: str) -> tuple[str, str]:
+    """flights.csv before flights-2.csv: of rows that two files have, the one in the first file counts."""
+    return file.partition(".")[0], file
 
 
 def source_of(file: str, sources: Sequence[Source]) -> str | None:

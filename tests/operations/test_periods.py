@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 
 from operations import periods
-from operations.periods import PeriodError, upload_period
+from operations.periods import PeriodError, correct_period, upload_period
 from pipeline_code import contract
 
 
@@ -71,6 +71,38 @@ def test_all_mistakes_are_named_and_nothing_is_sent(s3: Any, tmp_path: Path) -> 
     assert "empty.csv: empty" in message
     assert "missing.csv: no such file" in message
     assert "empty.csv: named twice" in message
+    assert s3.list_objects_v2(Bucket="data")["KeyCount"] == 0
+
+
+def manifest_of(s3: Any) -> dict[str, Any]:
+    found = json.loads(s3.get_object(Bucket="data", Key="periods/model/2013-04/_READY.json")["Body"].read())
+    assert isinstance(found, dict)
+    return found
+
+
+def test_corrections_lie_beside_the_files_and_in_the_manifest(s3: Any, tmp_path: Path) -> None:
+    flights = file(tmp_path, "flights.csv", b"a,b\n1,2\n")
+    upload_period(s3, bucket="data", prefix="periods/model", period="2013-04", files=[flights], starts=False)
+    before = manifest_of(s3)
+
+    for content in (b"reason,file\n", b"reason,file,row\n"):
+        corrected = file(tmp_path, "flights.csv", content)
+        correct_period(s3, bucket="data", prefix="periods/model", period="2013-04", files=[corrected])
+
+    after = manifest_of(s3)
+    assert after["files"]["flights.csv"] == before["files"]["flights.csv"]
+    assert after["files"]["flights.corrections.csv"]["sha256"] == hashlib.sha256(b"reason,file,row\n").hexdigest()
+    assert after["starts"] is False  # history that is corrected starts no run either
+    versions = s3.list_object_versions(Bucket="data", Prefix="periods/model/2013-04/flights.corrections.csv")
+    assert len(versions["Versions"]) == 2
+
+
+def test_a_period_nobody_uploaded_cannot_be_corrected(s3: Any, tmp_path: Path) -> None:
+    corrected = file(tmp_path, "flights.csv", b"reason,file\n")
+
+    with pytest.raises(PeriodError, match=r"period 2013-04: no _READY\.json below .*; upload the period first"):
+        correct_period(s3, bucket="data", prefix="periods/model", period="2013-04", files=[corrected])
+
     assert s3.list_objects_v2(Bucket="data")["KeyCount"] == 0
 
 

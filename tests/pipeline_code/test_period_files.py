@@ -145,7 +145,7 @@ def test_a_file_that_came_twice_is_refused(
         periods.find(small_periods, "2013-02", flight_delay.sources)
 
     assert set(caught.value.problems) == {
-        "2013-02/flights.csv: the same content as 2013-02/flights-again.csv; remove the one that is wrong",
+        "2013-02/flights-again.csv: the same content as 2013-02/flights.csv; remove the one that is wrong",
         "2013-02/weather.csv: the same content as 2013-01/weather.csv; remove the one that is wrong",
     }
 
@@ -176,3 +176,29 @@ def test_a_gap_between_periods_is_refused(real_periods: Path, flight_delay: Mode
         "2013-02: missing between 2013-01 and 2013-04; upload it",
         "2013-03: missing between 2013-01 and 2013-04; upload it",
     ]
+
+
+@pytest.mark.parametrize(("made_for", "read"), [(1, True), (2, False)])
+def test_files_made_for_another_contract_are_not_guessed_at(
+    small_periods: Path, flight_delay: Model, made_for: int, read: bool
+) -> None:
+    manifest = small_periods / "2013-02" / READY_MANIFEST
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "contract": {"flights": made_for}}))
+
+    if read:
+        assert periods.find(small_periods, "2013-02", flight_delay.sources).files
+        return
+    with pytest.raises(DataError) as caught:
+        periods.find(small_periods, "2013-02", flight_delay.sources)
+    assert caught.value.problems == (
+        "2013-02: flights was made for version 2 of its contract, this code reads version 1; upload it in that form, "
+        "or train with the code that declares the other",
+    )
+
+
+def test_the_source_s_own_file_is_read_first() -> None:
+    names = ["flights-2.csv", "flights.csv", "airlines.csv", "flights-1.parquet"]
+
+    in_order = sorted(names, key=periods.in_order)
+
+    assert in_order == ["airlines.csv", "flights.csv", "flights-1.parquet", "flights-2.csv"]

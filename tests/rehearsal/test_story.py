@@ -1,8 +1,10 @@
 """The rehearsed story, with change sets and validation on: what `make rehearse` promises, read top to bottom."""
 
+import csv
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +14,10 @@ from rich.console import Console
 from commands.rehearse import rehearsal_plan
 from operations.champion import current_champion, make_champion
 from operations.executions import Outcome, follow_execution, last_log_lines
+from operations.periods import correct_period, upload_period
 from operations.requests import ask_starter
 from operations.starter import RequestError
-from rehearsal import coverage, session
+from rehearsal import coverage, sample, session
 from rehearsal.facts import Facts, facts, tables
 from rehearsal.story import Rehearsal
 
@@ -256,6 +259,74 @@ def test_changed_data_is_prepared_again(rehearsal: Rehearsal) -> None:
 
     assert outcome.status == "Succeeded", outcome.failure
     assert [step.name for step in outcome.steps if step.cached] == []
+
+
+def written(rehearsal: Rehearsal, outcome: Outcome, step: str, artifact: str, file: str) -> bytes:
+    """A file that a step of a run wrote."""
+    (metadata,) = [found.metadata for found in outcome.steps if found.name == step]
+    job = metadata["ProcessingJob"]["Arn"].rsplit("/", 1)[1]
+    described = client(rehearsal, "sagemaker").describe_processing_job(ProcessingJobName=job)
+    outputs = {o["OutputName"]: o["S3Output"]["S3Uri"] for o in described["ProcessingOutputConfig"]["Outputs"]}
+    bucket, _, prefix = outputs[artifact].removeprefix("s3://").partition("/")
+    body: bytes = client(rehearsal, "s3").get_object(Bucket=bucket, Key=f"{prefix}/{file}")["Body"].read()
+    return body
+
+
+def test_a_row_that_was_set_aside_is_corrected_and_taken(rehearsal: Rehearsal, tmp_path: Path) -> None:
+    """From the quarantine of a run, through a person's hands, into the next run."""
+    quarantine = written(rehearsal, rehearsal.acts[0].outcome, "Prepare", "quarantine", "weather.csv").decode()
+    assert "wind_speed: above 253" in quarantine
+    (row,) = csv.DictReader(quarantine.splitlines())
+    period = row["file"].split("/")[0]
+    row["wind_speed"] = "10.4"
+    with (tmp_path / "weather.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, list(row))
+        table.writeheader()
+        table.writerow(row)
+    before = executions(rehearsal)
+
+    correct_period(
+        client(rehearsal, "s3"),
+        bucket=rehearsal.plan.data_bucket,
+        prefix=rehearsal.plan.periods_prefix,
+        period=period,
+        files=[tmp_path / "weather.csv"],
+    )
+    outcome = outcome_of(rehearsal, "2013-06", parameters={"max_depth": "5"})
+
+    assert outcome.status == "Succeeded", outcome.failure
+    snapshot = json.loads(written(rehearsal, outcome, "Prepare", "snapshot", "snapshot.json"))
+    assert snapshot["corrected"] == 1
+    assert snapshot["quarantined"] == {"total": 0, "by_reason": {}}
+    assert len(executions(rehearsal)) == len(before) + 1  # the correction of history asked for none
+
+
+def test_a_file_that_came_late_is_read_and_its_repeated_rows_are_set_aside(
+    rehearsal: Rehearsal, tmp_path: Path
+) -> None:
+    files = sample.write_period(tmp_path / "2013-06", "2013-06")
+    flights = next(file for file in files if file.name == "flights.csv")
+    header, *rows = flights.read_text().splitlines()
+    flights.write_text("\n".join([header, *rows[:-500]]) + "\n")
+    late = flights.with_name("flights-2.csv")
+    late.write_text("\n".join([header, *rows[-510:]]) + "\n")
+    upload_period(
+        client(rehearsal, "s3"),
+        bucket=rehearsal.plan.data_bucket,
+        prefix=rehearsal.plan.periods_prefix,
+        period="2013-06",
+        files=[*files, late],
+        starts=False,
+    )
+
+    outcome = outcome_of(rehearsal, "2013-06", parameters={"max_depth": "5"})
+
+    assert outcome.status == "Succeeded", outcome.failure
+    snapshot = json.loads(written(rehearsal, outcome, "Prepare", "snapshot", "snapshot.json"))
+    assert snapshot["quarantined"]["total"] == 10
+    assert sum(snapshot["rows"].values()) == sum(rehearsal.acts[2].snapshot["rows"].values())
+    (found,) = [finding for finding in snapshot["drift"] if finding["kind"] == "repeated"]
+    assert found["detail"] == "10 rows repeat 2013-06/flights.csv"
 
 
 def test_a_period_nobody_uploaded_is_refused_before_anything_starts(rehearsal: Rehearsal) -> None:
