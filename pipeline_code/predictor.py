@@ -10,7 +10,7 @@ import json
 import tarfile
 import tempfile
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Self
 
 from pipeline_code.contract import ContractError
@@ -108,9 +108,21 @@ def load_archive(archive: Path, sha256: str | None = None) -> Predictor:
             "it was replaced after it was recorded"
         )
     with tempfile.TemporaryDirectory() as folder, tarfile.open(archive) as packed:
-        # "data" refuses absolute paths, links out of the folder and device files.
-        packed.extractall(folder, filter="data")
+        _unpack(packed, Path(folder))
         return Predictor.load(Path(folder))
+
+
+def _unpack(packed: tarfile.TarFile, folder: Path) -> None:
+    """Plain files only: no links, no devices, nothing outside. Python before 3.11.4 has no filter that says so."""
+    for member in packed:
+        inside = PurePosixPath(member.name)
+        if member.isdir():
+            continue
+        content = packed.extractfile(member) if member.isfile() else None
+        if content is None or inside.is_absolute() or ".." in inside.parts:
+            raise ContractError(f"the model's archive holds {member.name!r}; it may hold plain files inside it only")
+        folder.joinpath(inside).parent.mkdir(parents=True, exist_ok=True)
+        folder.joinpath(inside).write_bytes(content.read())
 
 
 def file_sha256(file: Path) -> str:

@@ -70,14 +70,43 @@ def test_an_archive_must_be_there(tmp_path: Path) -> None:
         load_archive(tmp_path / "model.tar.gz")
 
 
-def test_an_archive_cannot_write_outside_its_folder(tmp_path: Path) -> None:
-    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as packed:
-        entry = tarfile.TarInfo("../escaped.txt")
-        entry.size = 4
-        packed.addfile(entry, io.BytesIO(b"boo!"))
+def plain(name: str) -> tarfile.TarInfo:
+    return tarfile.TarInfo(name)
 
-    with pytest.raises(tarfile.OutsideDestinationError):
+
+def linked(name: str, kind: bytes, target: str) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname = kind, target
+    return entry
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        plain("../escaped.txt"),
+        plain("folder/../../escaped.txt"),
+        plain("/tmp/escaped.txt"),
+        linked("model.ubj", tarfile.SYMTYPE, "/etc/passwd"),
+        linked("model.ubj", tarfile.LNKTYPE, "../escaped.txt"),
+        linked("model.ubj", tarfile.FIFOTYPE, ""),
+    ],
+    ids=lambda entry: f"{entry.name} {entry.type!r}",
+)
+def test_an_archive_that_reaches_outside_is_refused(tmp_path: Path, entry: tarfile.TarInfo) -> None:
+    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
+        archive.addfile(entry, io.BytesIO(b""))
+
+    with pytest.raises(ContractError, match="it may hold plain files inside it only"):
         load_archive(tmp_path / "model.tar.gz")
+    assert not (tmp_path.parent / "escaped.txt").exists()
+
+
+def test_an_archive_packed_with_folders_is_read(real: Real, tmp_path: Path) -> None:
+    """As `tar -C /opt/ml/model .` packs it."""
+    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
+        archive.add(real.model, arcname=".")
+
+    assert load_archive(tmp_path / "model.tar.gz").encoding == Predictor.load(real.model).encoding
 
 
 def test_a_folder_without_its_files_is_refused(tmp_path: Path) -> None:
