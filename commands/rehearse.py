@@ -64,7 +64,7 @@ def _keep(environment: dict[str, str]) -> None:
     """Print what `aws`, boto3 and `cdk` need to talk to the embedded AWS, and hold it until Ctrl-C."""
     console.print("\nThe embedded AWS stays up. In another terminal:\n", style="bold")
     for name, value in sorted(environment.items()):
-        if name.startswith(("AWS_", "CDK_")):
+        if name.startswith(("AWS_", "CDK_", "NO_PROXY")):
             console.print(f"export {name}={value}")
     console.print("\nCtrl-C ends it.", style="bold")
     signal.pause()

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 SECONDS_TO_END = 5
+DIRECT = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, proxies={})
+"""To this machine, whatever proxies the user's environment names."""
 
 
 class EmbeddedAwsError(Exception):
@@ -97,7 +99,7 @@ class EmbeddedAws:
                 aws_access_key_id=key["AWS_ACCESS_KEY_ID"],
                 aws_secret_access_key=key["AWS_SECRET_ACCESS_KEY"],
                 aws_session_token=key["AWS_SESSION_TOKEN"],
-                config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+                config=DIRECT,
             )
         return self._clients[wanted]
 
@@ -135,6 +137,7 @@ class EmbeddedAws:
                 endpoint_url=self.endpoint,
                 aws_access_key_id="rehearsal",
                 aws_secret_access_key="rehearsal",  # noqa: S106 nothing checks it
+                config=DIRECT,
             )
             role = f"arn:aws:iam::{account}:role/{ENTRY_ROLE}"
             key = sts.assume_role(RoleArn=role, RoleSessionName="rehearsal")["Credentials"]
