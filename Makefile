@@ -33,6 +33,7 @@ setup: .venv/.ready .venv-job/.ready node_modules/.ready
 
 .tools/uv/.ready: requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "slipway: Python 3.11 or newer is needed; this is %s. Try: make PYTHON=/path/to/python3.11" % sys.version.split()[0])'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "slipway: this Python has no venv module. Try: apt install python3-venv (Debian, Ubuntu), or make PYTHON=/path/to/another/python3" >&2; exit 1; }
 	@$(PYTHON) -m venv --clear .tools/uv
 	@.tools/uv/bin/python -m pip install -q --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r requirements/uv.txt
 	@touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import typer
@@ -26,6 +27,10 @@ def main() -> None:
         if ended.code == STOPPED:
             _fail("stopped", code=STOPPED)
         raise
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _fail(f"no space left on the disk{f': {error.filename}' if error.filename else ''}; make room and run it again")
     except Exception as error:
         if not _foreseen(error):
             raise

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from pathlib import Path  # noqa: TC003 typer reads annotations at run time
 from typing import Annotated, Any
 
 import typer
 
-from commands.choice import EnvironmentName, ModelName, chosen, commit, console
+from commands.choice import EnvironmentName, ModelName, UsageError, chosen, commit, console
 from stacks.config import ROOT
 from stacks.names import champion_prefix, periods_prefix
 
@@ -24,6 +25,8 @@ def rehearse(
     from rehearsal import facts as results
     from rehearsal import session
 
+    if json_file:
+        _writable(json_file)
     plan = rehearsal_plan(env, model)
     with session.start(plan, tell=console.print) as rehearsal:
         rehearsal.run()
@@ -34,6 +37,15 @@ def rehearse(
             console.print(table)
         if keep:
             _keep(rehearsal.environment)
+
+
+def _writable(file: Path) -> None:
+    """Half a minute of work must not end in a path that never could be written."""
+    if file.is_dir() or not file.absolute().parent.is_dir():
+        reason = "is a folder" if file.is_dir() else f"lies in {file.parent}, which is no folder"
+        raise UsageError(f"--json {file} {reason}; name a file in a folder that exists")
+    if not os.access(file if file.exists() else file.absolute().parent, os.W_OK):
+        raise UsageError(f"--json {file} may not be written by you; name another file")
 
 
 def rehearsal_plan(env: str, model: str, **how: Any) -> Any:

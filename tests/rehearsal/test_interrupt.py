@@ -11,9 +11,21 @@ import pytest
 from stacks.config import ROOT
 
 PHASES = {
+    "embedded AWS ...": signal.SIGTERM,
     "cdk bootstrap ...": signal.SIGINT,
     "cdk deploy ...": signal.SIGTERM,
     "train 2013-04, arrival ...": signal.SIGINT,
+}
+LATER_PHASES = {
+    "cdk synth ...": signal.SIGTERM,
+    "read back ...": signal.SIGINT,
+    "upload 2013-01 to 2013-03 ...": signal.SIGTERM,
+    "upload 2013-04 ...": signal.SIGINT,
+    "make champion ...": signal.SIGTERM,
+    "train 2013-06, schedule ...": signal.SIGINT,
+    "train 2013-06, manual ...": signal.SIGTERM,
+    "upload 2013-07 ...": signal.SIGINT,
+    "Ctrl-C ends it.": signal.SIGTERM,
 }
 
 
@@ -22,10 +34,13 @@ def processes_with(word: str) -> list[str]:
     return [line for line in listed.splitlines() if word in line]
 
 
-@pytest.mark.parametrize("phase", PHASES)
-def test_an_interrupted_rehearsal_leaves_nothing(tmp_path: Path, phase: str) -> None:
+@pytest.mark.parametrize(
+    ("phase", "ending"),
+    [*PHASES.items(), *(pytest.param(*late, marks=pytest.mark.long) for late in LATER_PHASES.items())],
+)
+def test_an_interrupted_rehearsal_leaves_nothing(tmp_path: Path, phase: str, ending: signal.Signals) -> None:
     environment = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "TMPDIR": str(tmp_path)}
-    command = [str(Path(sys.executable).parent / "slipway"), "rehearse"]
+    command = [str(Path(sys.executable).parent / "slipway"), "rehearse", "--keep"]
     pipe = subprocess.PIPE
     with subprocess.Popen(
         command, cwd=ROOT, env={**environment, "PYTHONUNBUFFERED": "1"}, stdout=pipe, stderr=pipe, text=True
@@ -34,7 +49,7 @@ def test_an_interrupted_rehearsal_leaves_nothing(tmp_path: Path, phase: str) -> 
         assert rehearsal.stderr
         for line in rehearsal.stdout:
             if line.strip() == phase:
-                rehearsal.send_signal(PHASES[phase])
+                rehearsal.send_signal(ending)
                 break
         rehearsal.stdout.read()
         said = rehearsal.stderr.read()
