@@ -55,9 +55,11 @@ def session_of(environment: Environment) -> Any:
 
 def commit() -> str:
     """The commit of this checkout; synth itself must not depend on git."""
-    done = subprocess.run(
-        ["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    command = ["git", "rev-parse", "--short=12", "HEAD"]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # a machine without git can run the platform, too
+        return "unknown"
     return done.stdout.strip() or "unknown"
 
 

@@ -31,10 +31,10 @@ def rehearse(
     with session.start(plan, tell=console.print) as rehearsal:
         rehearsal.run()
         found = results.facts(rehearsal)
-        if json_file:
-            json_file.write_text(json.dumps(found, indent=1) + "\n")
         for table in results.tables(found):
             console.print(table)
+        if json_file:
+            json_file.write_text(json.dumps(found, indent=1) + "\n")
         if keep:
             _keep(rehearsal.environment)
 

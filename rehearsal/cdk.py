@@ -48,7 +48,12 @@ class Cdk:
             return subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env={**self.environment, "PATH": f"{node().parent}{os.pathsep}{self.environment.get('PATH', '')}"},
+                env={
+                    **self.environment,
+                    "PATH": f"{node().parent}{os.pathsep}{self.environment.get('PATH', '')}",
+                    # It would be the user's home, which may be read-only or none.
+                    "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(self.root / "node_modules/.cache/jsii"),
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
