@@ -86,6 +86,10 @@ def _read(file: Path, kind: type[S], given: dict[str, Any], mistakes: list[str])
         mistakes.append(f"{where}: file missing; every platform needs it")
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         mistakes.append(f"{where}: not valid TOML: {error}")
+    except RecursionError:
+        mistakes.append(f"{where}: lists or tables nested too deep to be read")
+    except OSError as error:
+        mistakes.append(f"{where}: cannot be read: {error.strerror}")
     except ValidationError as error:
         mistakes += [_explain(where, kind, dict(found)) for found in error.errors()]
     return None
