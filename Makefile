@@ -3,7 +3,7 @@ PYTHON ?= python3
 ARGS ?=
 UV := .tools/uv/bin/uv
 PIP := $(UV) pip
-GROUPS := job serve synth rehearsal sdk
+GROUPS := job serve synth rehearsal sdk bench
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/node_modules/.bin:$(CURDIR)/.venv/bin:$(PATH)
 # An interpreter exported by the user's shell would win over the environments named below.
@@ -14,6 +14,7 @@ help:
 	@echo "make test       every check that CI runs"
 	@echo "make test-long  what takes minutes: faults at random moments, several accounts"
 	@echo "make test-sdk   the same pipeline by the SageMaker SDK (installs a gigabyte)"
+	@echo "make bench      the figures in benchmarks/README.md, anew (minutes; leave the machine alone)"
 	@echo "make setup      only install: .venv, .venv-job, node_modules"
 
 rehearse: setup
@@ -28,6 +29,9 @@ test-sdk: setup .venv-sdk/.ready
 
 test-long: setup
 	@pytest -m long $(ARGS)
+
+bench: setup .venv-bench/.ready
+	@python benchmarks/synth.py && python benchmarks/prepare.py
 
 setup: .venv/.ready .venv-job/.ready node_modules/.ready
 
@@ -61,6 +65,13 @@ setup: .venv/.ready .venv-job/.ready node_modules/.ready
 	@$(PIP) install -q --python .venv-sdk/bin/python --only-binary :all: --require-hashes -r requirements/sdk.txt
 	@touch $@
 
+# What benchmarks/ measures against.
+.venv-bench/.ready: requirements/bench.txt .tools/uv/.ready
+	@echo "setup: .venv-bench"
+	@$(UV) venv -q --clear --python $(PYTHON) .venv-bench
+	@$(PIP) install -q --python .venv-bench/bin/python --only-binary :all: --require-hashes -r requirements/bench.txt
+	@touch $@
+
 node_modules/.ready: package.json package-lock.json .npmrc .venv/.ready
 	@echo "setup: node_modules"
 	@npm ci --silent --no-audit --no-fund
@@ -74,4 +85,4 @@ lock: .tools/uv/.ready
 	  $(LOCK) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; \
 	done
 
-.PHONY: help rehearse test test-sdk test-long setup lock
+.PHONY: help rehearse test test-sdk test-long bench setup lock

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rehearsal.reaper import Reaper
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 LAST_LINES = 40
+reaper = Reaper()
 
 
 class CdkError(Exception):
@@ -34,12 +37,15 @@ class Cdk:
         """Run one command to its end; its output goes to the log."""
         command = [str(node()), str(self.root / "node_modules/aws-cdk/bin/cdk"), *arguments]
         process = self._start(command)
+        reaper.watch(process.pid)
         try:
             process.wait()
         except BaseException:  # Ctrl-C included: the CLI and the app it started must not outlive us
             os.killpg(process.pid, signal.SIGTERM)
             process.wait()
             raise
+        finally:
+            reaper.forget(process.pid)
         if process.returncode:
             raise CdkError(f"cdk {' '.join(arguments)} failed:\n{self._tail()}")
 

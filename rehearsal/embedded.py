@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 SECONDS_TO_END = 5
+SECONDS_TO_NOTICE = 0.5
 DIRECT = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, proxies={})
 """To this machine, whatever proxies the user's environment names."""
 
@@ -71,6 +72,18 @@ class EmbeddedAws:
             self._process.wait()
         if self._process.stdout:
             self._process.stdout.close()
+
+    @property
+    def ended(self) -> str | None:
+        """How its process ended, if it did; what it stands for is then gone, too. A moment is given to find out."""
+        try:
+            code = self._process.wait(SECONDS_TO_NOTICE)
+        except subprocess.TimeoutExpired:
+            return None
+        tail = (self.state / "server.err").read_text(errors="replace")[-2000:]
+        return (
+            f"the embedded AWS ended ({f'signal {-code}' if code < 0 else f'exit code {code}'}); run it again\n{tail}"
+        )
 
     def environment(self, account: str, region: str) -> dict[str, str]:
         """The variables with which `aws`, boto3 and `cdk` talk to it, in that account; nothing else of AWS in reach."""

@@ -10,6 +10,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from rehearsal.reaper import Reaper
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
@@ -25,6 +27,7 @@ class Processes:
         self._running: set[subprocess.Popen[str]] = set()
         self._lock = threading.Lock()
         self._closed = False
+        self._reaper = Reaper()
 
     def run(
         self,
@@ -52,6 +55,7 @@ class Processes:
                 start_new_session=True,
             )
             self._running.add(process)
+            self._reaper.watch(process.pid)
         watch = threading.Thread(target=_watch, args=(process, seconds, until), daemon=True)
         watch.start()
         assert process.stdout  # noqa: S101 it is a pipe
@@ -61,6 +65,7 @@ class Processes:
         code = process.wait()
         with self._lock:
             self._running.discard(process)
+            self._reaper.forget(process.pid)
         return code
 
     def terminate_all(self) -> None:

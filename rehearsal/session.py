@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rehearsal.embedded import EmbeddedAws
+from rehearsal.embedded import EmbeddedAws, EmbeddedAwsError
 from rehearsal.guard import check
 from rehearsal.story import Rehearsal
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rehearsal.story import Plan
 
 
+PREFIX = "slipway-rehearsal-"
 NEEDED_MB = 200
 """What lies in the temporary folder at the end, twice over."""
 
@@ -37,13 +38,30 @@ def start(plan: Plan, tell: Callable[[str], None]) -> Iterator[Rehearsal]:
     _check_space(Path(tempfile.gettempdir()))
     signal.signal(signal.SIGTERM, _interrupt)
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="slipway-rehearsal-", ignore_cleanup_errors=True) as folder:
+    _sweep(Path(tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-", ignore_cleanup_errors=True) as folder:
         state = Path(folder)
         tell("embedded AWS ...")
         with EmbeddedAws(state / "aws", job_python=plan.root / ".venv-job/bin/python") as aws:
             seconds = round(time.monotonic() - begun, 2)
             tell(f"embedded AWS: {seconds:.1f} s, {aws.endpoint}")
-            yield Rehearsal(aws, plan, tell, state, begun, {"embedded AWS": seconds})
+            try:
+                yield Rehearsal(aws, plan, tell, state, begun, {"embedded AWS": seconds})
+            except Exception as error:
+                if aws.ended:
+                    raise EmbeddedAwsError(aws.ended) from error
+                raise
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what rehearsals left that were killed: their folders name a process that is no more."""
+    for left in folder.glob(f"{PREFIX}*-*"):
+        try:
+            os.kill(int(left.name.removeprefix(PREFIX).split("-")[0]), 0)
+        except ProcessLookupError:
+            shutil.rmtree(left, ignore_errors=True)
+        except (ValueError, PermissionError):  # not ours, or another user's that still runs
+            continue
 
 
 def _check_space(folder: Path) -> None:
