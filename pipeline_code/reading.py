@@ -21,8 +21,15 @@ FILE, ROW, PERIOD = "_file", "_row", "_period"
 POSITION = (FILE, ROW, PERIOD)
 
 
+def header(file: SourceFile) -> list[str]:
+    """The names of a file's columns."""
+    if file.path.suffix == ".parquet":
+        return list(pl.read_parquet_schema(file.path))
+    return pl.scan_csv(file.path, infer_schema=False).collect_schema().names()
+
+
 def read_source(source: Source, files: Sequence[SourceFile], findings: Findings) -> pl.DataFrame | None:
-    """All rows of a source as text, with file, row number (from 1) and period; None if a file cannot be used."""
+    """All rows of files as text, with file, row number (from 1) and period; None if a file cannot be used."""
     before = len(findings.problems)
     frames = [frame for file in files if (frame := _read(source, file, findings)) is not None]
     return pl.concat(frames, how="diagonal") if len(findings.problems) == before and frames else None

@@ -32,24 +32,34 @@ def typed(column: Column) -> pl.Expr:
     if column.type == "number":
         number = text.cast(dtype, strict=False)
         return pl.when(number.is_finite()).then(number).alias(column.name)
+    if column.type == "integer":
+        text = text.str.strip_chars_start(" \t")  # padded, as the reader of clean files takes them, too
     return text.cast(dtype, strict=False)
 
 
 def broken(
-    source: Source, texts: pl.DataFrame, values: pl.DataFrame, others: Mapping[str, pl.DataFrame], findings: Findings
+    source: Source,
+    rows: tuple[pl.DataFrame, pl.DataFrame],
+    again: pl.Series | None,
+    others: Mapping[str, pl.DataFrame],
+    findings: Findings,
 ) -> pl.DataFrame:
-    """A column a rule, true where a row breaks it; what a whole file breaks is a finding and no row's fault."""
-    rules = dict(_rules(source, texts, values, others))
+    """A column a rule, true where a row breaks it; what a whole file breaks is a finding and no row's fault.
+
+    `rows` are their texts and their typed values. `again` says of each row whether its key was seen before, in
+    whichever file; None if none was.
+    """
+    texts, values = rows
+    rules = dict(_rules(source, texts, values, again, others))
     files = texts[FILE]
     for column in source.columns:
         _file_drift(column, texts, rules, findings)
         if column.categories:
             outside = texts.filter(rules[_not_one_of(column)])
-            for (file,), rows in outside.group_by(FILE, maintain_order=True):
-                new_categories(column.name, str(file), rows[column.name], findings)
+            for (file,), part in outside.group_by(FILE, maintain_order=True):
+                new_categories(column.name, str(file), part[column.name], findings)
     if WRONG_DATE in rules:
         _whole_files_of_another_period(files, values, source, rules, findings)
-    _repeated_between_files(source, texts, values, rules, findings)
     return pl.DataFrame(rules)
 
 
@@ -84,15 +94,19 @@ def _whole_files_of_another_period(
             rules[WRONG_DATE] &= files != str(file)
 
 
-def _repeated_between_files(
-    source: Source, texts: pl.DataFrame, values: pl.DataFrame, rules: dict[str, pl.Series], findings: Findings
-) -> None:
+def seen_before(source: Source, keys: pl.DataFrame) -> pl.Series | None:
+    """Of each row whether an earlier one has its key; None if no row has."""
+    key = pl.struct(source.unique)
+    # Most often there is nothing to find, and counting hashes says so in a fraction of the time and memory.
+    if keys.select(key.hash().n_unique()).item() == keys.height:
+        return None
+    again = keys.select(~key.is_first_distinct()).to_series()
+    return again if again.any() else None
+
+
+def note_repeated(source: Source, keys: pl.DataFrame, again: pl.Series, findings: Findings) -> None:
     """Rows whose key another file had first: which file repeats how many of which."""
-    rule = _seen_before(source)
-    if not rules[rule].any():
-        return
-    keyed = values.select(source.unique).with_columns(texts[FILE], rules[rule].alias("again"))
-    first = keyed.with_columns(first=pl.col(FILE).first().over(source.unique))
+    first = keys.with_columns(again.alias("again"), first=pl.col(FILE).first().over(source.unique))
     pairs = first.filter(pl.col("again") & (pl.col("first") != pl.col(FILE))).group_by(FILE, "first").len()
     for file, other, count in pairs.sort(FILE, "first").iter_rows():
         findings.note("repeated", str(file), "", f"{count:,} rows repeat {other}", rows=count)
@@ -107,14 +121,18 @@ def _not_one_of(column: Column) -> str:
 
 
 def _rules(
-    source: Source, texts: pl.DataFrame, values: pl.DataFrame, others: Mapping[str, pl.DataFrame]
+    source: Source,
+    texts: pl.DataFrame,
+    values: pl.DataFrame,
+    again: pl.Series | None,
+    others: Mapping[str, pl.DataFrame],
 ) -> Iterator[tuple[str, pl.Series]]:
     for column in source.columns:
         yield from _column_rules(column, texts[column.name], values[column.name])
     if source.date_columns:
         yield WRONG_DATE, _wrong_date(source.date_columns, values)
-    key = pl.struct(source.unique)
-    yield _seen_before(source), values.select(~key.is_first_distinct()).to_series()
+    nowhere = pl.repeat(False, values.height, eager=True, dtype=pl.Boolean)
+    yield _seen_before(source), nowhere if again is None else again
     for reference in source.references:
         if not reference.optional:
             yield f"{reference.column}: not in {reference.source}", dangling(reference, values, others)
