@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,6 +56,11 @@ def find(folder: Path, period: str, sources: Sequence[Source]) -> Arrived:
     files: list[SourceFile] = []
     for name in _names(folder, period):
         files += _read(folder / name, sources, problems)
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as together:  # hashing large files lets other threads run
+        damages = together.map(_damage, files)
+        problems += [
+            f"{file.name}: {damage}; upload it again" for file, damage in zip(files, damages, strict=True) if damage
+        ]
     corrections = [file for file in files if file.path.name.endswith(CORRECTIONS)]
     files = [file for file in files if file not in corrections]
     if not problems:
@@ -112,7 +119,6 @@ def _read(folder: Path, sources: Sequence[Source], problems: list[str]) -> list[
         source = source_of(name, sources)
         if source:
             files.append(SourceFile(source, folder.name, folder / name, sha256, size, version_id))
-    problems += [f"{file.name}: {damage}; upload it again" for file in files if (damage := _damage(file))]
     return files
 
 

@@ -41,6 +41,8 @@ STEP = Step(
 )
 
 PARTS = ("train", "validation", "test")
+PART = "part"
+"""Column that holds the number of a row's part while rows are put in order."""
 
 log = logging.getLogger(__name__)
 
@@ -85,10 +87,9 @@ def run(model: Model, make: Make, sources: Mapping[str, pl.DataFrame], period: s
     categories = {feature.name for feature in model.features if feature.type == "category"}
     types = {name: pl.String if name in categories else pl.Float64 for name in model.feature_names}
     made = made.with_columns(pl.col(name).cast(dtype) for name, dtype in types.items() if name not in model.key)
-    rows = (
-        made.filter(pl.col(EXCLUDED).is_null()).drop(EXCLUDED).with_columns(pl.col(LABEL).cast(pl.Int8)).sort(model.key)
-    )
-    parts = _split(rows, period, model.validation_days)
+    labelled = made.filter(pl.col(EXCLUDED).is_null()) if made[EXCLUDED].count() else made
+    rows = labelled.drop(EXCLUDED).with_columns(pl.col(LABEL).cast(pl.Int8))
+    parts = _split(rows, model, period)
     problems = [*_problems(model, made), *_one_sided(parts)]
     if problems:
         raise DataError(f"features of {model.name}", problems)
@@ -96,24 +97,43 @@ def run(model: Model, make: Make, sources: Mapping[str, pl.DataFrame], period: s
     return Prepared(parts, {str(reason): int(count) for reason, count in excluded.iter_rows()})
 
 
-def _split(rows: pl.DataFrame, period: str, validation_days: int) -> dict[str, pl.DataFrame]:
+def _split(rows: pl.DataFrame, model: Model, period: str) -> dict[str, pl.DataFrame]:
+    """The parts as slices of one frame, each in the order of the key; rows that came in order are not sorted again."""
     import polars as pl
 
-    is_test = pl.col(DAY).dt.strftime("%Y-%m") == period
-    before = rows.filter(~is_test)
-    is_validation = pl.col(DAY) > pl.col(DAY).max() - pl.duration(days=validation_days)
-    return {
-        "train": before.filter(~is_validation),
-        "validation": before.filter(is_validation),
-        "test": rows.filter(is_test),
-    }
+    first = pl.date(int(period[:4]), int(period[5:]), 1)
+    is_test = pl.col(DAY).is_between(first, first.dt.month_end())
+    is_validation = pl.col(DAY) > pl.col(DAY).filter(~is_test).max() - pl.duration(days=model.validation_days)
+    part = pl.when(is_test).then(2).when(is_validation).then(1).otherwise(0).cast(pl.Int8).alias(PART)
+    rows = rows.with_columns(part)
+    order = (PART, *model.key)
+    if not _in_order(rows, order):
+        rows = rows.sort(order)
+    heights = [rows.filter(pl.col(PART) == number).height for number in range(len(PARTS))]
+    starts = [sum(heights[:number]) for number in range(len(PARTS))]
+    rows = rows.drop(PART)
+    return {name: rows.slice(start, height) for name, start, height in zip(PARTS, starts, heights, strict=True)}
+
+
+def _in_order(rows: pl.DataFrame, columns: Sequence[str]) -> bool:
+    """Whether no row is before the one above it."""
+    import polars as pl
+
+    *before, last = (pl.col(name) for name in columns)
+    follows = last >= last.shift()
+    for column in reversed(before):
+        follows = (column > column.shift()) | ((column == column.shift()) & follows)
+    return bool(rows.select(follows.slice(1).fill_null(value=False).all()).item())
 
 
 def _problems(model: Model, made: pl.DataFrame) -> list[str]:
     import polars as pl
 
     problems = []
-    repeated = made.height - made.select(pl.struct(model.key).n_unique()).item()
+    key = pl.struct(model.key)
+    repeated = made.height - made.select(key.hash().n_unique()).item()
+    if repeated:  # or two hashes that happen to be one
+        repeated = made.height - made.select(key.n_unique()).item()
     if repeated:
         problems.append(
             f"{repeated:,} rows repeat the key {' + '.join(model.key)}; a join in features.py multiplies rows"
@@ -141,8 +161,10 @@ def _save_dataset(prepared: Prepared, folder: Path) -> str:
     digest = hashlib.sha256()
     for name in PARTS:
         file = folder / f"{name}.parquet"
-        prepared.parts[name].write_parquet(file)
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
+        # It is read whole, and soon: little to gain from packing it small, nothing from statistics.
+        prepared.parts[name].write_parquet(file, compression="lz4", statistics=False)
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
         log.info("%s: %d rows", name, prepared.parts[name].height)
     return digest.hexdigest()
 
@@ -183,16 +205,19 @@ def unseen(model: Model, prepared: Prepared) -> list[dict[str, Any]]:
     """Categories of the test period that no training month had; the model treats them as missing."""
     import polars as pl
 
-    known = pl.concat([prepared.parts["train"], prepared.parts["validation"]])
+    categories = [feature.name for feature in model.features if feature.type == "category"]
+    known, tested = (
+        [prepared.parts[name].select(pl.col(categories).unique().drop_nulls().implode()) for name in names]
+        for names in (("train", "validation"), ("test",))
+    )
     found = []
-    for feature in model.features:
-        if feature.type == "category":
-            test = prepared.parts["test"][feature.name].drop_nulls()
-            new = test.filter(~test.is_in(known[feature.name].unique().drop_nulls().implode()))
-            found += [
-                {"kind": "unseen", "column": feature.name, "value": value, "rows": rows, "detail": "not in training"}
-                for value, rows in new.value_counts(sort=True).iter_rows()
-            ]
+    for name in categories:
+        new = set(tested[0][name][0]).difference(*(part[name][0] for part in known))
+        rows = prepared.parts["test"][name].filter(prepared.parts["test"][name].is_in(list(new))) if new else None
+        found += [
+            {"kind": "unseen", "column": name, "value": value, "rows": count, "detail": "not in training"}
+            for value, count in (rows.value_counts(sort=True).iter_rows() if rows is not None else ())
+        ]
     return sorted(found, key=lambda finding: (finding["column"], -finding["rows"], finding["value"]))
 
 
