@@ -101,40 +101,31 @@ def _split(rows: pl.DataFrame, model: Model, period: str) -> dict[str, pl.DataFr
     """The parts as slices of one frame, each in the order of the key; rows that came in order are not sorted again."""
     import polars as pl
 
+    from pipeline_code.order import in_order
+
     first = pl.date(int(period[:4]), int(period[5:]), 1)
     is_test = pl.col(DAY).is_between(first, first.dt.month_end())
     is_validation = pl.col(DAY) > pl.col(DAY).filter(~is_test).max() - pl.duration(days=model.validation_days)
     part = pl.when(is_test).then(2).when(is_validation).then(1).otherwise(0).cast(pl.Int8).alias(PART)
     rows = rows.with_columns(part)
     order = (PART, *model.key)
-    if not _in_order(rows, order):
+    if not in_order(rows, order):
         rows = rows.sort(order)
-    heights = [rows.filter(pl.col(PART) == number).height for number in range(len(PARTS))]
+    counted = dict(rows[PART].value_counts().iter_rows())
+    heights = [int(counted.get(number, 0)) for number in range(len(PARTS))]
     starts = [sum(heights[:number]) for number in range(len(PARTS))]
     rows = rows.drop(PART)
     return {name: rows.slice(start, height) for name, start, height in zip(PARTS, starts, heights, strict=True)}
 
 
-def _in_order(rows: pl.DataFrame, columns: Sequence[str]) -> bool:
-    """Whether no row is before the one above it."""
-    import polars as pl
-
-    *before, last = (pl.col(name) for name in columns)
-    follows = last >= last.shift()
-    for column in reversed(before):
-        follows = (column > column.shift()) | ((column == column.shift()) & follows)
-    return bool(rows.select(follows.slice(1).fill_null(value=False).all()).item())
-
-
 def _problems(model: Model, made: pl.DataFrame) -> list[str]:
     import polars as pl
 
+    from pipeline_code.order import repeats
+
     problems = []
-    key = pl.struct(model.key)
-    repeated = made.height - made.select(key.hash().n_unique()).item()
-    if repeated:  # or two hashes that happen to be one
-        repeated = made.height - made.select(key.n_unique()).item()
-    if repeated:
+    if repeats(made, model.key):
+        repeated = made.height - made.select(pl.struct(model.key).n_unique()).item()
         problems.append(
             f"{repeated:,} rows repeat the key {' + '.join(model.key)}; a join in features.py multiplies rows"
         )

@@ -1,0 +1,36 @@
+"""Rows in order, rows alike: the quick answers are the slow ones'."""
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline_code.order import in_order, repeats
+
+PAIRS = st.lists(st.tuples(st.integers(0, 3) | st.none(), st.sampled_from(["a", "b", "c", ""]) | st.none()), max_size=8)
+
+
+def frame(rows: list[tuple[int | None, str | None]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema={"first": pl.Int64, "second": pl.String}, orient="row")
+
+
+@given(PAIRS)
+def test_what_is_called_in_order_is_as_sorted(rows: list[tuple[int | None, str | None]]) -> None:
+    found = in_order(frame(rows), ("first", "second"))
+
+    if not any(None in row for row in rows):
+        assert found == (rows == sorted(rows))
+    elif len(rows) > 1:
+        assert not found
+
+
+@given(PAIRS)
+def test_repeats_are_found_in_any_order(rows: list[tuple[int | None, str | None]]) -> None:
+    assert repeats(frame(rows), ("first", "second")) == (len(set(rows)) < len(rows))
+
+
+@pytest.mark.parametrize(
+    ("values", "found"), [([1, 2, 3], False), ([1, 1, 2], True), ([3, 1, 2], False), ([2, 1, 2], True)]
+)
+def test_one_column_is_enough(values: list[int], found: bool) -> None:
+    assert repeats(pl.DataFrame({"id": values}), ("id",)) == found
