@@ -26,17 +26,20 @@ class Contender:
     command: list[str]
     folder: Path = ROOT
     environment: dict[str, str] = field(default_factory=dict)
+    quiet: bool = False
     seconds: list[float] = field(default_factory=list)
     megabytes: list[float] = field(default_factory=list)
 
     def run(self) -> None:
         """One run; memory is the largest process of it, in MiB."""
+        environment = {**os.environ, **self.environment}
         start = time.monotonic()
         process = subprocess.Popen(
             self.command,
             cwd=self.folder,
-            env={**os.environ, **self.environment},
+            env={name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"},
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL if self.quiet else None,
         )
         _, status, usage = os.wait4(process.pid, 0)
         self.seconds.append(time.monotonic() - start)

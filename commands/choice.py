@@ -61,8 +61,3 @@ def commit() -> str:
     except FileNotFoundError:  # a machine without git can run the platform, too
         return "unknown"
     return done.stdout.strip() or "unknown"
-
-
-def commit_context() -> list[str]:
-    """How the CDK CLI is told of it."""
-    return ["--context", f"commit={commit()}"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import os
 from typing import Annotated, Literal
 
 import typer
 
-from commands.choice import EnvironmentName, commit_context, console
+from commands.choice import EnvironmentName, commit, console
 from stacks.config import ROOT, load, models
 
 
@@ -21,14 +21,26 @@ def check() -> None:
     )
 
 
-def synth(env: EnvironmentName = "dev") -> None:
+def synth(
+    env: EnvironmentName = "dev",
+    validate: Annotated[bool, typer.Option("--validate", help="Check the templates, as `cdk deploy` will.")] = False,
+) -> None:
     """Write the CloudFormation templates of an environment to cdk.out, offline."""
     from rehearsal.cdk import node
 
     load().environment(env)
-    command = [str(node()), str(ROOT / "node_modules/aws-cdk/bin/cdk"), "synth", "--quiet"]
-    done = subprocess.run([*command, "--context", f"environment={env}", *commit_context()], cwd=ROOT, check=False)
-    raise typer.Exit(done.returncode)
+    os.environ["PATH"] = f"{node().parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    # The CLI would only start the app, in a second; what the app needs of it is the context.
+    import aws_cdk as cdk
+
+    from app import build
+
+    settings = json.loads((ROOT / "cdk.json").read_text())
+    context = {**settings["context"], "environment": env, "commit": commit()}
+    out = ROOT / settings["output"]
+    build(cdk.App(outdir=str(out), context=context, builtin_cloud_formation_validation=validate)).synth()
+    stacks = sorted(file.name.removesuffix(".template.json") for file in out.glob(f"*-{env}/*.template.json"))
+    console.print(f"{len(stacks)} stacks in {settings['output']}/")
 
 
 def schema(

@@ -67,12 +67,8 @@ class Predictor:
         """Read an unpacked model folder."""
         import xgboost
 
-        missing = [name for name in (MODEL_FILE, FEATURES_FILE) if not (folder / name).is_file()]
-        if missing:
-            raise ContractError(f"model without {', '.join(missing)}; train it again with the step `train`")
-        saved = json.loads((folder / FEATURES_FILE).read_text(encoding="utf-8"))
-        encoding = Encoding(tuple(saved.pop("features")), saved.pop("categories"))
-        return cls(xgboost.Booster(model_file=folder / MODEL_FILE), encoding, saved)
+        encoding, training = _read_saved(folder)
+        return cls(xgboost.Booster(model_file=folder / MODEL_FILE), encoding, training)
 
     def save(self, folder: Path) -> None:
         """Write the two files of a model folder; the same training gives the same bytes."""
@@ -97,10 +93,26 @@ class Predictor:
         return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
 
 
+def _read_saved(folder: Path) -> tuple[Encoding, dict[str, Any]]:
+    """What stands beside the booster in a model folder: the encoding, and how the model was trained."""
+    missing = [name for name in (MODEL_FILE, FEATURES_FILE) if not (folder / name).is_file()]
+    if missing:
+        raise ContractError(f"model without {', '.join(missing)}; train it again with the step `train`")
+    saved = json.loads((folder / FEATURES_FILE).read_text(encoding="utf-8"))
+    return Encoding(tuple(saved.pop("features")), saved.pop("categories")), saved
+
+
+def training_of(archive: Path) -> dict[str, Any]:
+    """How the model in model.tar.gz was trained, without loading it."""
+    _require(archive)
+    with tempfile.TemporaryDirectory() as folder, tarfile.open(archive) as packed:
+        _unpack(packed, Path(folder))
+        return _read_saved(Path(folder))[1]
+
+
 def load_archive(archive: Path, sha256: str | None = None) -> Predictor:
     """A model from model.tar.gz; raises ContractError if its sha256 is another than the one promised."""
-    if not archive.is_file():
-        raise ContractError(f"no {archive.name} in {archive.parent.name}/; SageMaker packs it when training ends")
+    _require(archive)
     digest = file_sha256(archive)
     if sha256 is not None and digest != sha256:
         raise ContractError(
@@ -110,6 +122,11 @@ def load_archive(archive: Path, sha256: str | None = None) -> Predictor:
     with tempfile.TemporaryDirectory() as folder, tarfile.open(archive) as packed:
         _unpack(packed, Path(folder))
         return Predictor.load(Path(folder))
+
+
+def _require(archive: Path) -> None:
+    if not archive.is_file():
+        raise ContractError(f"no {archive.name} in {archive.parent.name}/; SageMaker packs it when training ends")
 
 
 def _unpack(packed: tarfile.TarFile, folder: Path) -> None:

@@ -40,7 +40,8 @@ def allow(
     role.add_to_policy(
         iam.PolicyStatement(sid=sid, actions=list(actions), resources=list(resources), conditions=conditions)
     )
-    acknowledge(role, {wildcard_finding(wildcard): str(because) for wildcard in wildcards})
+    if wildcards:
+        acknowledge(role, {wildcard_finding(wildcard): str(because) for wildcard in wildcards})
 
 
 def accept_inline_policy(construct: IConstruct) -> None:

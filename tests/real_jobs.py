@@ -81,6 +81,13 @@ def make_job(step: str, root: Path, period: str = PERIOD) -> Job:
 
 def run_step(step: str, root: Path, inputs: dict[str, Path], period: str = PERIOD) -> Job:
     """Run a step's main on copies of its inputs."""
+    job = stage_step(step, root, inputs, period)
+    steps.load(step)[1](job)
+    return job
+
+
+def stage_step(step: str, root: Path, inputs: dict[str, Path], period: str = PERIOD) -> Job:
+    """What a job finds when it begins: copies of its inputs, and its configuration."""
     job = make_job(step, root, period)
     for artifact, folder in inputs.items():
         shutil.copytree(folder, job.read(artifact))
@@ -90,7 +97,6 @@ def run_step(step: str, root: Path, inputs: dict[str, Path], period: str = PERIO
         (root / "input/config").mkdir(parents=True, exist_ok=True)
         hyperparameters = dict(load_model("flight_delay").hyperparameters)
         (root / "input/config/hyperparameters.json").write_text(json.dumps(hyperparameters))
-    steps.load(step)[1](job)
     return job
 
 

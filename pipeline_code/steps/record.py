@@ -29,10 +29,10 @@ log = logging.getLogger(__name__)
 
 def main(job: Job) -> None:
     """Read model, snapshot and evaluation, write provenance.json."""
-    from pipeline_code.predictor import ARCHIVE, file_sha256, load_archive
+    from pipeline_code.predictor import ARCHIVE, file_sha256, training_of
 
     archive = job.read("model") / ARCHIVE
-    training = load_archive(archive).training
+    training = training_of(archive)
     uri = job.uri("model").rstrip("/")
     artifact = {
         "uri": uri if uri.endswith(ARCHIVE) else f"{uri}/{ARCHIVE}",
