@@ -1,9 +1,9 @@
 """Synth of one environment with one model, against a default CDK app in Python with as many resources.
 
 `python benchmarks/synth.py [ROUNDS]`. Whole runs, by turns, in the same environment. The default app is what `cdk init`
-and the guides lead to: libraries imported at the top, constructs with their defaults, validation as it comes, started by
-the pinned CLI; it makes something of each library that our rooms use. `slipway synth` starts the app without the CLI, which
-for a synth does nothing else, and leaves validation to `make test` and `cdk deploy`.
+and the guides lead to: libraries imported at the top, constructs with their defaults, validation as it comes, started
+by the pinned CLI; it makes something of each library that our rooms use. `slipway synth` starts the app without the
+CLI, which for a synth does nothing else, and leaves validation to `make test` and `cdk deploy`.
 """
 
 from __future__ import annotations
