@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
-from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,7 +157,11 @@ def _ran(found: Facts) -> Table:
 def _told(found: Facts) -> list[RenderableType]:
     """What people were told of runs that failed."""
     notices = [run["notice"] for run in found["runs"] if run["notice"]]
-    return [Panel(notice["message"], title=notice["subject"], title_align="left") for notice in notices]
+    # As plain text: in a frame the commands in it could not be copied.
+    return [
+        Text("\n".join(["Told to people: " + notice["subject"], *notice["message"].splitlines()]).replace("\n", "\n  "))
+        for notice in notices
+    ]
 
 
 def _how(step: Facts | None) -> str:
