@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from typing import Annotated, Literal
 
 import typer
@@ -29,17 +31,19 @@ def synth(
     from rehearsal.cdk import node
 
     load().environment(env)
-    os.environ["PATH"] = f"{node().parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    # The CLI would only start the app, in a second; what the app needs of it is the context.
-    import aws_cdk as cdk
-
-    from app import build
-
     settings = json.loads((ROOT / "cdk.json").read_text())
-    context = {**settings["context"], "environment": env, "commit": commit()}
     out = ROOT / settings["output"]
-    build(cdk.App(outdir=str(out), context=context, builtin_cloud_formation_validation=validate)).synth()
-    stacks = sorted(file.name.removesuffix(".template.json") for file in out.glob(f"*-{env}/*.template.json"))
+    # As the CDK CLI would start the app, which is all it does for a synth; it takes itself a second for that.
+    variables = {
+        "PATH": f"{node().parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "CDK_OUTDIR": str(out),
+        "CDK_CONTEXT_JSON": json.dumps({**settings["context"], "environment": env, "commit": commit()}),
+        "CDK_VALIDATION": str(validate).lower(),
+    }
+    done = subprocess.run([sys.executable, "app.py"], cwd=ROOT, env={**os.environ, **variables}, check=False)
+    if done.returncode:
+        raise typer.Exit(done.returncode)
+    stacks = sorted(out.glob(f"*-{env}/*.template.json"))
     console.print(f"{len(stacks)} stacks in {settings['output']}/")
 
 
