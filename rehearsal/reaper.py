@@ -5,6 +5,7 @@ Whoever is killed by SIGKILL cannot end what it started; a pipe that closes tell
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import subprocess
@@ -38,9 +39,16 @@ class Reaper:
                     text=True,
                     start_new_session=True,
                 )
+                atexit.register(self._end)
             assert self._process.stdin  # noqa: S101 it is a pipe
             self._process.stdin.write(f"{line}\n")
             self._process.stdin.flush()
+
+    def _end(self) -> None:
+        assert self._process  # noqa: S101 it was started
+        assert self._process.stdin  # noqa: S101 it is a pipe
+        self._process.stdin.close()
+        self._process.wait()
 
 
 def reap(lines: TextIO) -> None:
