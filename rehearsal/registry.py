@@ -121,7 +121,7 @@ class Registry:
         version = group.versions[group.last] = {
             "ModelApprovalStatus": "PendingManualApproval",
             **{key: value for key, value in request.items() if key not in {"ClientToken", "Tags"}},
-            "ModelPackageName": name,
+            "ModelPackageName": f"{name}/{group.last}",  # so that whoever describes by it finds the version
             "ModelPackageGroupName": name,
             "ModelPackageArn": arn,
             "ModelPackageVersion": group.last,
