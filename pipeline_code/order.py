@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def in_order(rows: pl.DataFrame, columns: Sequence[str], *, strictly: bool = False) -> bool:
     """Whether no row is before the one above it; `strictly`: nor equal to it, so that no two are alike.
 
-    Rows are compared by the first column, then the next. A null lies nowhere: with one among them the answer is no.
+    Rows are compared by the first column, then the next. Where a null would have to be compared, the answer is no.
     """
     *before, last = (pl.col(name) for name in columns)
     follows = last > last.shift() if strictly else last >= last.shift()

@@ -20,8 +20,15 @@ def test_what_is_called_in_order_is_as_sorted(rows: list[tuple[int | None, str |
 
     if not any(None in row for row in rows):
         assert found == (rows == sorted(rows))
-    elif len(rows) > 1:
-        assert not found
+    elif found:  # no null had to be compared, so it does not matter where nulls lie
+        for nulls in (False, True):
+            assert rows == sorted(rows, key=lambda row: [((value is None) is nulls, value or 0) for value in row[:1]])
+
+
+def test_a_null_that_decides_is_no_order() -> None:
+    assert not in_order(frame([(1, "a"), (None, "b")]), ("first", "second"))
+    assert not in_order(frame([(1, "a"), (1, None)]), ("first", "second"))
+    assert in_order(frame([(1, None), (2, None)]), ("first", "second"), strictly=True)
 
 
 @given(PAIRS)
