@@ -72,7 +72,8 @@ def _files(model: Model, period: str, paths: Sequence[Path]) -> tuple[list[Sourc
 
 
 def _source(name: str, checked: Checked) -> Iterator[str]:
-    good, bad = checked.good.height, checked.bad.height
+    bad = checked.bad.height
+    good = sum(checked.rows.values()) - bad
     yield f"{name}: {good:,} rows are fine" + (f", {bad:,} are bad" if bad else "")
     yield from (f"  bad: {reason}: {count:,}" for reason, count in checked.reasons.items())
     for row in checked.bad.head(SHOWN_ROWS).iter_rows(named=True):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from pipeline_code.reading import TIMESTAMP
+from pipeline_code.rules import known
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +24,7 @@ READ_AS = {"integer": pl.Int64(), "number": pl.Float64(), "string": pl.String(),
 TIME = pl.Datetime("us")
 
 
-def read_clean(source: Source, file: SourceFile, others: Mapping[str, pl.DataFrame]) -> pl.DataFrame | None:
+def read_clean(source: Source, file: SourceFile, others: Mapping[str, pl.LazyFrame]) -> pl.DataFrame | None:
     """The file's rows in their types, if no row of it breaks a rule that one file can tell; otherwise None."""
     try:
         frame = _parquet(source, file) if file.path.suffix == ".parquet" else _csv(source, file)
@@ -74,7 +75,7 @@ def _typed(column: Column, dtype: pl.DataType) -> pl.Expr:
     return value.cast(READ_AS[column.type])
 
 
-def _doubtful(source: Source, frame: pl.DataFrame, period: str, others: Mapping[str, pl.DataFrame]) -> bool:
+def _doubtful(source: Source, frame: pl.DataFrame, period: str, others: Mapping[str, pl.LazyFrame]) -> bool:
     """Whether some row may break a rule; asked of all columns at once, so that they are looked at in parallel."""
     asked = [doubt.fill_null(value=False) for column in source.columns for doubt in _column(column, source.null_values)]
     if source.date_columns:
@@ -84,8 +85,8 @@ def _doubtful(source: Source, frame: pl.DataFrame, period: str, others: Mapping[
             asked += [pl.col(name).null_count() > 0, pl.col(name).min() < least, pl.col(name).max() > most]
     for reference in source.references:
         if not reference.optional and reference.source in others:
-            known = others[reference.source][reference.key]
-            asked.append(~pl.col(reference.column).drop_nulls().unique().is_in(known.implode()).all())
+            keys = known(reference, others).implode()
+            asked.append(~pl.col(reference.column).drop_nulls().unique().is_in(keys).all())
     return bool(frame.select(pl.any_horizontal(asked)).item())
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from pipeline_code.reading import FILE, POSITION, ROW, read_text
+from pipeline_code.reading import POSITION, ROW, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pipeline_code.model import Source
     from pipeline_code.periods import SourceFile
@@ -38,45 +38,39 @@ def read_corrections(source: Source, corrections: Sequence[SourceFile], problems
     return pl.concat(frames, how="diagonal").unique(NAMED_BY[:2], keep="last", maintain_order=True) if frames else None
 
 
-def put_in_place(
-    source: Source, raw: pl.DataFrame, given: pl.DataFrame, files: Sequence[SourceFile], problems: list[str]
-) -> tuple[pl.DataFrame, int]:
-    """The rows with corrected ones in their place, and how many were corrected or dropped."""
-    sums = {file.name: file.sha256 for file in files}
-    mistakes = _mistakes(given, sums, raw)
-    problems += mistakes
-    if mistakes:
-        return raw, 0
+def put_in_place(source: Source, raw: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
+    """A file's rows with corrected ones in their place, and without those that were dropped."""
     columns = [column.name for column in source.columns]
     drop = given[ACTION] == DROP if ACTION in given.columns else pl.repeat(False, given.height, eager=True)
     mended = given.select(
-        pl.col("file").alias(FILE),
         pl.col("row").cast(pl.Int64).alias(ROW),
         *(pl.col(name).alias(f"{name} corrected") for name in columns),
         pl.lit(True).alias("corrected"),
         drop.fill_null(value=False).alias("dropped"),
     )
-    joined = raw.join(mended, on=[FILE, ROW], how="left", maintain_order="left")
+    joined = raw.join(mended, on=ROW, how="left", maintain_order="left")
     kept = joined.filter(~pl.col("dropped").fill_null(value=False))
     replaced = [
         pl.when(pl.col("corrected")).then(pl.col(f"{name} corrected")).otherwise(pl.col(name)).alias(name)
         for name in columns
     ]
     others = [name for name in raw.columns if name not in columns and name not in POSITION]
-    return kept.select(*replaced, *others, *POSITION), given.height
+    return kept.select(*replaced, *others, *POSITION)
 
 
-def _mistakes(given: pl.DataFrame, sums: dict[str, str], raw: pl.DataFrame) -> list[str]:
-    """Corrections that name no row of these files, or a row of a file that has changed since."""
+def mistakes(given: pl.DataFrame, files: Mapping[str, tuple[str, int]]) -> list[str]:
+    """Corrections that name no row of these files, or a row of a file that has changed since.
+
+    `files`: sha256 and number of rows by name.
+    """
     found = []
-    heights = dict(raw.group_by(FILE).len().iter_rows())
     for origin, name, row, sha256 in given.select("from", *NAMED_BY).iter_rows():
-        if name not in sums:
+        if name not in files:
             found.append(f"{origin}: corrects {name}, which this run does not read; remove the row")
-        elif sha256 != sums[name]:
+        elif sha256 != files[name][0]:
             found.append(f"{origin}: corrects {name} as it was before; correct the newest quarantine instead")
-        elif not str(row).isdigit() or not 1 <= int(row) <= heights[name]:
-            found.append(f"{origin}: corrects row {row} of {name}, which has {heights[name]:,} rows")
+        elif not str(row).isdigit() or not 1 <= int(row) <= files[name][1]:
+            found.append(f"{origin}: corrects row {row} of {name}, which has {files[name][1]:,} rows")
     distinct = list(dict.fromkeys(found))
     more = len(distinct) - SHOWN
     return [*distinct[:SHOWN], *([f"{more} more corrections that fit no row"] if more > 0 else [])]

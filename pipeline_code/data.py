@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any
@@ -11,25 +12,29 @@ import polars as pl
 from pipeline_code import rules
 from pipeline_code.clean import read_clean
 from pipeline_code.contract import DataError
-from pipeline_code.corrections import put_in_place, read_corrections
-from pipeline_code.reading import FILE, PERIOD, ROW, header, read_source
+from pipeline_code.corrections import mistakes, put_in_place, read_corrections
+from pipeline_code.order import any_repeats, in_portions
+from pipeline_code.reading import FILE, POSITION, ROW, header, read_file
 from pipeline_code.schema_drift import Findings, column_drift
+from pipeline_code.shelf import Shelf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pipeline_code.model import Model, Source
     from pipeline_code.periods import SourceFile
 
 REASON = "reason"
 SHOWN_REASONS = 5
+PLACE = "place"
+"""Column of a row's place in its file as it is checked, from 0."""
 
 
 @dataclass(frozen=True)
 class Checked:
     """One source after its checks: typed good rows, original bad rows with reasons, counts for the snapshot."""
 
-    good: pl.DataFrame
+    good: pl.LazyFrame
     bad: pl.DataFrame
     rows: dict[str, int]
     reasons: dict[str, int]
@@ -38,158 +43,161 @@ class Checked:
     corrected: int = 0
 
 
-def check(model: Model, files: Sequence[SourceFile], corrections: Sequence[SourceFile] = ()) -> dict[str, Checked]:
+def check(
+    model: Model, files: Sequence[SourceFile], corrections: Sequence[SourceFile] = (), shelf: Shelf | None = None
+) -> dict[str, Checked]:
     """All sources of a model, references first; raises DataError with the problems of all of them."""
-    checked, problems = examine(model, files, corrections)
+    checked, problems = examine(model, files, corrections, shelf)
     if problems:
         raise DataError(f"data of {model.name}", problems)
     return checked
 
 
 def examine(
-    model: Model, files: Sequence[SourceFile], corrections: Sequence[SourceFile] = ()
+    model: Model, files: Sequence[SourceFile], corrections: Sequence[SourceFile] = (), shelf: Shelf | None = None
 ) -> tuple[dict[str, Checked], list[str]]:
-    """What `check` finds, and every problem that stops a run; a source none of whose files can be used is left out."""
+    """What `check` finds, and every problem that stops a run; a source none of whose files can be used is left out.
+
+    Files are read one at a time; the shelf decides how much of them stays in memory.
+    """
     problems: list[str] = []
     checked: dict[str, Checked] = {}
     for source in _references_first(model):
         own = [file for file in files if file.source == source.name]
         mended = [file for file in corrections if file.source == source.name]
-        found = Findings()
-        made = _examine(source, own, mended, {name: c.good for name, c in checked.items()}, found)
-        problems += found.problems
+        one = _Examination(source, {name: c.good for name, c in checked.items()}, shelf or Shelf())
+        made = one.run(own, mended)
+        problems += one.findings.problems
         if made is not None:
             checked[source.name] = made
             problems += _too_many(source, made)
     return checked, problems
 
 
-def _examine(
-    source: Source,
-    files: Sequence[SourceFile],
-    corrections: Sequence[SourceFile],
-    others: Mapping[str, pl.DataFrame],
-    findings: Findings,
-) -> Checked | None:
-    """Files without a fault are typed by their reader; the others are read as text, to say what is wrong and where."""
-    before = len(findings.problems)
-    clean = {} if corrections else _clean(source, files, others, findings)
-    raw = read_source(source, [file for file in files if file.name not in clean], findings)
-    if len(findings.problems) > before or not files:
-        return None
-    counts = _counts(files, clean, raw)
-    given, corrected = read_corrections(source, corrections, findings.problems), 0
-    if given is not None and raw is not None:
-        raw, corrected = put_in_place(source, raw, given, files, findings.problems)
-    keys = _keys(source, files, clean, raw)
-    again = rules.seen_before(source, keys)
-    if again is not None:
-        # Their rows must be shown as they were written, so these files take the long way, too.
-        for name in keys[FILE].filter(again).unique():
-            clean.pop(str(name), None)
-        if given is None:
-            raw = read_source(source, [file for file in files if file.name not in clean], Findings())
-        rules.note_repeated(source, keys, again, findings)
-        again = again.filter(~keys[FILE].is_in(list(clean)))
-    made = _text_rows(source, raw, again, others, findings) if raw is not None else None
-    bad = _with_reasons(made, {file.name: file.sha256 for file in files}) if made else _nothing_bad(source)
-    good = _good(source, files, clean, made)
-    return Checked(
-        good=good,
-        bad=bad,
-        rows=counts,
-        reasons=made.reasons if made else {},
-        unmatched=dict(_unmatched(source, good, others)),
-        drift=tuple(findings.drift),
-        corrected=corrected,
-    )
+class _Examination:
+    """One source's files, one after the other; what is found beside bad rows goes to `findings`."""
+
+    def __init__(self, source: Source, others: Mapping[str, pl.LazyFrame], shelf: Shelf) -> None:
+        self.source = source
+        self.others = others
+        self.shelf = shelf
+        self.findings = Findings()
+
+    def run(self, files: Sequence[SourceFile], corrections: Sequence[SourceFile]) -> Checked | None:
+        """Files without a fault are typed by their reader; others are read as text, to say what is wrong and where."""
+        given = read_corrections(self.source, corrections, self.findings.problems)
+        named = set(given["file"]) if given is not None else set()
+        read = [one for file in files if (one := self._read(file, corrected=file.name in named))]
+        if self.findings.problems or not files:
+            return None
+        counts = {one.file.name: one.rows for one in read}
+        corrected = 0
+        if given is not None:
+            read, corrected = self._correct(read, given)
+        again = self._seen_before(read)
+        judged = [self._judge(one, again.get(one.file.name)) for one in read]
+        good = pl.concat([rows for rows, _ in judged])
+        broken = [bad for _, bad in judged if bad is not None]
+        return Checked(
+            good=good,
+            bad=pl.concat([_nothing_bad(self.source), *(bad.rows for bad in broken)], how="diagonal"),
+            rows=counts,
+            reasons=_added(bad.reasons for bad in broken),
+            unmatched=dict(_unmatched(self.source, good, self.others)),
+            drift=tuple(self.findings.drift),
+            corrected=corrected,
+        )
+
+    def _read(self, file: SourceFile, *, corrected: bool) -> _Read | None:
+        """A file the short way, if it can go it, else the long one; None if it cannot be used."""
+        clean = None if corrected else read_clean(self.source, file, self.others)
+        if clean is not None:
+            column_drift(self.source, file.name, header(file), self.findings)
+            return _Read(file, self.shelf.keep(clean), clean.height)
+        texts = read_file(self.source, file, self.findings)
+        return self._as_text(file, texts) if texts is not None else None
+
+    def _as_text(self, file: SourceFile, texts: pl.DataFrame) -> _Read:
+        values = _typed(self.source, texts)[1]
+        return _Read(file, self.shelf.keep(values), texts.height, self.shelf.keep(texts))
+
+    def _correct(self, read: Sequence[_Read], given: pl.DataFrame) -> tuple[list[_Read], int]:
+        """The files with corrected rows in their place, and how many rows were corrected or dropped."""
+        mistaken = mistakes(given, {one.file.name: (one.file.sha256, one.rows) for one in read})
+        self.findings.problems += mistaken
+        if mistaken:
+            return list(read), 0
+        mended = []
+        for one in read:
+            own = given.filter(pl.col("file") == one.file.name)
+            if own.height and one.texts is not None:
+                texts = put_in_place(self.source, one.texts.collect(), own)
+                mended.append(self._as_text(one.file, texts))
+            else:
+                mended.append(one)
+        return mended, given.height
+
+    def _seen_before(self, read: Sequence[_Read]) -> dict[str, pl.Series]:
+        """The places, by file, of the rows whose key an earlier row has, in whichever file."""
+        unique = self.source.unique
+        if not any_repeats(pl.concat([one.values for one in read]), unique):
+            return {}
+        placed = [
+            one.values.select(*unique, pl.lit(one.file.name).alias(FILE), pl.int_range(pl.len()).alias(PLACE))
+            for one in read
+        ]
+        portions = in_portions(pl.concat(placed), unique)
+        again = pl.concat([rules.repeated(keys.collect(engine="streaming"), self.source) for keys in portions])
+        rules.note_repeated(again, self.findings)
+        return {str(name): rows[PLACE] for (name,), rows in again.partition_by(FILE, as_dict=True).items()}
+
+    def _judge(self, one: _Read, again: pl.Series | None) -> tuple[pl.LazyFrame, _Bad | None]:
+        """The good rows of a file, and the bad ones if there may be any."""
+        texts = one.texts.collect() if one.texts is not None else None
+        if texts is None:
+            if again is None:
+                return one.values, None
+            # Their rows must be shown as they were written, so this file takes the long way, too.
+            texts = read_file(self.source, one.file, Findings())
+            assert texts is not None  # noqa: S101 it was read before
+        rows = rules.Rows(one.file, *_typed(self.source, texts), again)
+        broken = rules.broken(self.source, rows, self.others, self.findings)
+        is_bad = broken.select(pl.any_horizontal(pl.all())).to_series()
+        totals = dict(zip(broken.columns, broken.select(pl.all().sum()).row(0), strict=True))
+        bad = _Bad(_with_reasons(texts.filter(is_bad), broken.filter(is_bad), one.file), totals)
+        return self.shelf.keep(rows.values.filter(~is_bad)), bad
 
 
 @dataclass(frozen=True)
-class _TextRows:
-    """Rows that came as text: as they came, in their types, and which of them break which rule."""
+class _Read:
+    """A file after it was read: its rows in their types and, if a row of it may be bad, as they came."""
 
-    raw: pl.DataFrame
-    values: pl.DataFrame
-    broken: pl.DataFrame
-
-    @property
-    def bad(self) -> pl.Series:
-        return self.broken.select(pl.any_horizontal(pl.all())).to_series()
-
-    @property
-    def reasons(self) -> dict[str, int]:
-        totals = self.broken.select(pl.all().sum()).row(0)
-        return {reason: count for reason, count in zip(self.broken.columns, totals, strict=True) if count}
+    file: SourceFile
+    values: pl.LazyFrame
+    rows: int
+    texts: pl.LazyFrame | None = None
 
 
-def _clean(
-    source: Source, files: Sequence[SourceFile], others: Mapping[str, pl.DataFrame], findings: Findings
-) -> dict[str, pl.DataFrame]:
-    """The files without a fault, by name."""
-    found = {file.name: frame for file in files if (frame := read_clean(source, file, others)) is not None}
-    for file in files:
-        if file.name in found:
-            column_drift(source, file.name, header(file), findings)
-    return found
+@dataclass(frozen=True)
+class _Bad:
+    """The bad rows of a file, as they came and why, and how many there are of each reason."""
+
+    rows: pl.DataFrame
+    reasons: dict[str, int]
 
 
-def _counts(files: Sequence[SourceFile], clean: Mapping[str, pl.DataFrame], raw: pl.DataFrame | None) -> dict[str, int]:
-    """Rows of each file, as it arrived."""
-    text = dict(raw.group_by(FILE).len().iter_rows()) if raw is not None else {}
-    return {file.name: clean[file.name].height if file.name in clean else text.get(file.name, 0) for file in files}
+def _typed(source: Source, texts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The texts with a null wherever the source spells one, and their values; in both, the source's columns."""
+    columns = [pl.col(column.name) for column in source.columns]
+    texts = texts.select(pl.when(~column.is_in(source.null_values)).then(column) for column in columns)
+    return texts, texts.select(rules.typed(column) for column in source.columns)
 
 
-def _text_and_values(source: Source, raw: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    names = [column.name for column in source.columns]
-    texts = raw.with_columns(pl.when(~pl.col(name).is_in(source.null_values)).then(pl.col(name)) for name in names)
-    return texts, texts.with_columns(rules.typed(column) for column in source.columns)
-
-
-def _keys(
-    source: Source, files: Sequence[SourceFile], clean: Mapping[str, pl.DataFrame], raw: pl.DataFrame | None
-) -> pl.DataFrame:
-    """What must be unique, of every row in the order of files and rows, with the row's file."""
-    if raw is not None:
-        values = _text_and_values(source, raw)[1].select(*source.unique, FILE)
-        if not clean:
-            return values
-        text = {str(name): part for (name,), part in values.partition_by(FILE, as_dict=True).items()}
-    else:
-        text = {}
-    frames = [
-        clean[file.name].select(*source.unique, pl.lit(file.name).alias(FILE))
-        if file.name in clean
-        else text[file.name]
-        for file in files
-    ]
-    return pl.concat(frames)
-
-
-def _text_rows(
-    source: Source,
-    raw: pl.DataFrame,
-    again: pl.Series | None,
-    others: Mapping[str, pl.DataFrame],
-    findings: Findings,
-) -> _TextRows:
-    texts, values = _text_and_values(source, raw)
-    return _TextRows(raw, values, rules.broken(source, (texts, values), again, others, findings))
-
-
-def _good(
-    source: Source, files: Sequence[SourceFile], clean: Mapping[str, pl.DataFrame], made: _TextRows | None
-) -> pl.DataFrame:
-    """The rows that break no rule, in the order of files and rows."""
-    names = [column.name for column in source.columns]
-    if made is None:
-        return pl.concat([clean[file.name] for file in files])
-    kept = made.values.filter(~made.bad).select(*names, FILE)
-    if not clean:
-        return kept.drop(FILE)
-    text = {str(name): part.drop(FILE) for (name,), part in kept.partition_by(FILE, as_dict=True).items()}
-    frames = [clean[file.name] if file.name in clean else text.get(file.name) for file in files]
-    return pl.concat([frame for frame in frames if frame is not None])
+def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for count in counts:
+        total.update(count)
+    return {reason: count for reason, count in total.items() if count}
 
 
 def _references_first(model: Model) -> list[Source]:
@@ -197,28 +205,24 @@ def _references_first(model: Model) -> list[Source]:
     return [model.source(name) for name in TopologicalSorter(needs).static_order()]
 
 
-def _unmatched(source: Source, good: pl.DataFrame, others: Mapping[str, pl.DataFrame]) -> Iterator[tuple[str, int]]:
+def _unmatched(source: Source, good: pl.LazyFrame, others: Mapping[str, pl.LazyFrame]) -> Iterator[tuple[str, int]]:
     for reference in source.references:
-        if reference.optional:
-            yield (
-                f"{source.name}.{reference.column}: not in {reference.source}",
-                int(rules.dangling(reference, good, others).sum()),
-            )
+        if reference.optional and reference.source in others:
+            nowhere = good.select(rules.dangling(reference, others).sum()).collect(engine="streaming")
+            yield f"{source.name}.{reference.column}: not in {reference.source}", int(nowhere.item())
 
 
-def _with_reasons(made: _TextRows, sums: Mapping[str, str]) -> pl.DataFrame:
-    """The bad rows as they came, behind why each was set aside, its file, the file's sha256, its number there."""
-    broken = made.broken.filter(made.bad)
+def _with_reasons(rows: pl.DataFrame, broken: pl.DataFrame, file: SourceFile) -> pl.DataFrame:
+    """Bad rows as they came, behind why each was set aside, its file, the file's sha256, its number there."""
     reasons = pl.concat_str(
         (pl.when(pl.col(reason)).then(pl.lit(reason)) for reason in broken.columns), separator="; ", ignore_nulls=True
     )
     position = (
         pl.col(FILE).alias("file"),
         pl.col(ROW).alias("row"),
-        pl.col(FILE).replace_strict(dict(sums), default="", return_dtype=pl.String).alias("sha256"),
+        pl.lit(file.sha256).alias("sha256"),
     )
-    rows = made.raw.filter(made.bad)
-    return rows.select(broken.select(reasons.alias(REASON)).to_series(), *position, pl.exclude(FILE, ROW, PERIOD))
+    return rows.select(broken.select(reasons.alias(REASON)).to_series(), *position, pl.exclude(POSITION))
 
 
 def _nothing_bad(source: Source) -> pl.DataFrame:

@@ -9,7 +9,6 @@ import polars as pl
 from pipeline_code.schema_drift import column_drift
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from pipeline_code.model import Source
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
     from pipeline_code.schema_drift import Findings
 
 TIMESTAMP = "%Y-%m-%dT%H:%M:%SZ"
-FILE, ROW, PERIOD = "_file", "_row", "_period"
-POSITION = (FILE, ROW, PERIOD)
+FILE, ROW = "_file", "_row"
+POSITION = (FILE, ROW)
 
 
 def header(file: SourceFile) -> list[str]:
@@ -28,23 +27,18 @@ def header(file: SourceFile) -> list[str]:
     return pl.scan_csv(file.path, infer_schema=False).collect_schema().names()
 
 
-def read_source(source: Source, files: Sequence[SourceFile], findings: Findings) -> pl.DataFrame | None:
-    """All rows of files as text, with file, row number (from 1) and period; None if a file cannot be used."""
+def read_file(source: Source, file: SourceFile, findings: Findings) -> pl.DataFrame | None:
+    """All rows of a file as text, with file and row number (from 1); None if it cannot be used."""
     before = len(findings.problems)
-    frames = [frame for file in files if (frame := _read(source, file, findings)) is not None]
-    return pl.concat(frames, how="diagonal") if len(findings.problems) == before and frames else None
-
-
-def _read(source: Source, file: SourceFile, findings: Findings) -> pl.DataFrame | None:
     frame = read_text(file.path, file.name, findings.problems)
     if frame is None:
         return None
     column_drift(source, file.name, frame.columns, findings)
     if frame.columns and frame.is_empty():
         findings.problems.append(f"{file.name}: no rows; upload the whole file")
-    return frame.with_columns(
-        pl.lit(file.name).alias(FILE), pl.int_range(1, pl.len() + 1).alias(ROW), pl.lit(file.period).alias(PERIOD)
-    )
+    if len(findings.problems) > before:
+        return None
+    return frame.with_columns(pl.lit(file.name).alias(FILE), pl.int_range(1, pl.len() + 1).alias(ROW))
 
 
 def read_text(path: Path, name: str, problems: list[str]) -> pl.DataFrame | None:

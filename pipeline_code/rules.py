@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from pipeline_code.order import repeats
-from pipeline_code.reading import FILE, PERIOD, TIMESTAMP
+from pipeline_code.reading import FILE, TIMESTAMP
 from pipeline_code.schema_drift import FILE_ROWS, Findings, new_categories, retyped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pipeline_code.model import Column, Reference, Source
+    from pipeline_code.periods import SourceFile
 
 TYPES = {
     "integer": (pl.Int64(), "not a whole number"),
@@ -22,6 +23,8 @@ TYPES = {
     "timestamp": (pl.Datetime("us"), "not a UTC time such as 2013-04-01T09:00:00Z"),
 }
 WRONG_DATE = "not a date of its period"
+FIRST = "first"
+"""Column of the file that had a key first."""
 
 
 def typed(column: Column) -> pl.Expr:
@@ -38,75 +41,65 @@ def typed(column: Column) -> pl.Expr:
     return text.cast(dtype, strict=False)
 
 
-def broken(
-    source: Source,
-    rows: tuple[pl.DataFrame, pl.DataFrame],
-    again: pl.Series | None,
-    others: Mapping[str, pl.DataFrame],
-    findings: Findings,
-) -> pl.DataFrame:
-    """A column a rule, true where a row breaks it; what a whole file breaks is a finding and no row's fault.
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a file: their texts, their values in types, and the places, from 0, of keys seen before."""
 
-    `rows` are their texts and their typed values. `again` says of each row whether its key was seen before, in
-    whichever file; None if none was.
-    """
-    texts, values = rows
-    rules = dict(_rules(source, texts, values, again, others))
-    files = texts[FILE]
+    file: SourceFile
+    texts: pl.DataFrame
+    values: pl.DataFrame
+    again: pl.Series | None = None
+
+
+def broken(source: Source, rows: Rows, others: Mapping[str, pl.LazyFrame], findings: Findings) -> pl.DataFrame:
+    """A column a rule, true where a row breaks it; what a whole file breaks is a finding and no row's fault."""
+    rules = dict(_rules(source, rows, others))
     for column in source.columns:
-        _file_drift(column, texts, rules, findings)
+        _retyped(column, rows, rules, findings)
         if column.categories:
-            outside = texts.filter(rules[_not_one_of(column)])
-            for (file,), part in outside.group_by(FILE, maintain_order=True):
-                new_categories(column.name, str(file), part[column.name], findings)
-    if WRONG_DATE in rules:
-        _whole_files_of_another_period(files, values, source, rules, findings)
+            outside = rows.texts[column.name].filter(rules[_not_one_of(column)])
+            new_categories(column.name, rows.file.name, outside, findings)
+    if source.date_columns:
+        _of_another_period(source.date_columns, rows, rules, findings)
     return pl.DataFrame(rules)
 
 
-def _file_drift(column: Column, texts: pl.DataFrame, rules: dict[str, pl.Series], findings: Findings) -> None:
+def _retyped(column: Column, rows: Rows, rules: dict[str, pl.Series], findings: Findings) -> None:
     """Take a retyped column of a file out of the rows' faults."""
     words = TYPES[column.type][1]
     rule = f"{column.name}: {words}"
     if rule not in rules or not rules[rule].any():
         return
-    rows = pl.DataFrame({FILE: texts[FILE], "text": texts[column.name], "failed": rules[rule]})
-    excused = [
-        str(file)
-        for (file,), part in rows.group_by(FILE, maintain_order=True)
-        if retyped(column.name, words, str(file), part, findings)
-    ]
-    if excused:
-        rules[rule] &= ~texts[FILE].is_in(excused)
+    values = pl.DataFrame({"text": rows.texts[column.name], "failed": rules[rule]})
+    if retyped(column.name, words, rows.file.name, values, findings):
+        rules[rule] = _nowhere(rows)
 
 
-def _whole_files_of_another_period(
-    files: pl.Series, values: pl.DataFrame, source: Source, rules: dict[str, pl.Series], findings: Findings
+def _of_another_period(
+    date_columns: tuple[str, str, str], rows: Rows, rules: dict[str, pl.Series], findings: Findings
 ) -> None:
     """A file all of whose rows are of another period lies in the wrong folder."""
-    assert source.date_columns  # noqa: S101 there is a rule for them
-    year, month, _ = (pl.col(name) for name in source.date_columns)
-    rows = values.select(year.alias("year"), month.alias("month")).with_columns(files, rules[WRONG_DATE].alias("wrong"))
-    for (file,), part in rows.group_by(FILE, maintain_order=True):
-        if part.height >= FILE_ROWS and part["wrong"].all() and part["year"].count():
-            found = part.select(pl.col("year").min(), pl.col("month").min()).row(0)
-            dated = f" ({found[0]}-{found[1]:02})" if None not in found else ""
-            findings.stop("period", str(file), "", f"every row is of another period{dated}; upload it to its own")
-            rules[WRONG_DATE] &= files != str(file)
+    if rows.values.height >= FILE_ROWS and rules[WRONG_DATE].all() and rows.values[date_columns[0]].count():
+        found = rows.values.select(pl.col(name).min() for name in date_columns[:2]).row(0)
+        dated = f" ({found[0]}-{found[1]:02})" if None not in found else ""
+        findings.stop("period", rows.file.name, "", f"every row is of another period{dated}; upload it to its own")
+        rules[WRONG_DATE] = _nowhere(rows)
 
 
-def seen_before(source: Source, keys: pl.DataFrame) -> pl.Series | None:
-    """Of each row whether an earlier one has its key; None if no row has."""
-    if not repeats(keys, source.unique):
-        return None
-    return keys.select(~pl.struct(source.unique).is_first_distinct()).to_series()
+def _nowhere(rows: Rows) -> pl.Series:
+    return pl.repeat(False, rows.values.height, eager=True, dtype=pl.Boolean)
 
 
-def note_repeated(source: Source, keys: pl.DataFrame, again: pl.Series, findings: Findings) -> None:
+def repeated(keys: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Of rows with their file, those whose key an earlier one has, with the file of the first of them."""
+    first = keys.with_columns(pl.col(FILE).first().over(source.unique).alias(FIRST))
+    return first.filter(~pl.struct(source.unique).is_first_distinct()).select(pl.exclude(source.unique))
+
+
+def note_repeated(again: pl.DataFrame, findings: Findings) -> None:
     """Rows whose key another file had first: which file repeats how many of which."""
-    first = keys.with_columns(again.alias("again"), first=pl.col(FILE).first().over(source.unique))
-    pairs = first.filter(pl.col("again") & (pl.col("first") != pl.col(FILE))).group_by(FILE, "first").len()
-    for file, other, count in pairs.sort(FILE, "first").iter_rows():
+    pairs = again.filter(pl.col(FIRST) != pl.col(FILE)).group_by(FILE, FIRST).len()
+    for file, other, count in pairs.sort(FILE, FIRST).iter_rows():
         findings.note("repeated", str(file), "", f"{count:,} rows repeat {other}", rows=count)
 
 
@@ -118,22 +111,19 @@ def _not_one_of(column: Column) -> str:
     return f"{column.name}: not one of {', '.join(column.categories)}"
 
 
-def _rules(
-    source: Source,
-    texts: pl.DataFrame,
-    values: pl.DataFrame,
-    again: pl.Series | None,
-    others: Mapping[str, pl.DataFrame],
-) -> Iterator[tuple[str, pl.Series]]:
+def _rules(source: Source, rows: Rows, others: Mapping[str, pl.LazyFrame]) -> Iterator[tuple[str, pl.Series]]:
     for column in source.columns:
-        yield from _column_rules(column, texts[column.name], values[column.name])
+        yield from _column_rules(column, rows.texts[column.name], rows.values[column.name])
     if source.date_columns:
-        yield WRONG_DATE, _wrong_date(source.date_columns, values)
-    nowhere = pl.repeat(False, values.height, eager=True, dtype=pl.Boolean)
-    yield _seen_before(source), nowhere if again is None else again
+        yield WRONG_DATE, _wrong_date(source.date_columns, rows)
+    yield (
+        _seen_before(source),
+        _nowhere(rows) if rows.again is None else _nowhere(rows).scatter(rows.again, values=True),
+    )
     for reference in source.references:
-        if not reference.optional:
-            yield f"{reference.column}: not in {reference.source}", dangling(reference, values, others)
+        if not reference.optional and reference.source in others:
+            nowhere = rows.values.select(dangling(reference, others)).to_series()
+            yield f"{reference.column}: not in {reference.source}", nowhere
 
 
 def _column_rules(column: Column, text: pl.Series, value: pl.Series) -> Iterator[tuple[str, pl.Series]]:
@@ -150,15 +140,19 @@ def _column_rules(column: Column, text: pl.Series, value: pl.Series) -> Iterator
         yield _not_one_of(column), ~(value.is_null() | value.is_in(column.categories))
 
 
-def _wrong_date(date_columns: tuple[str, str, str], values: pl.DataFrame) -> pl.Series:
+def _wrong_date(date_columns: tuple[str, str, str], rows: Rows) -> pl.Series:
     year, month, day = (pl.col(name) for name in date_columns)
     date = (year * 10_000 + month * 100 + day).cast(pl.String).str.to_date("%Y%m%d", strict=False)
-    return values.select((date.dt.strftime("%Y-%m") == pl.col(PERIOD)).fill_null(value=False).not_()).to_series()
+    of_period = date.dt.strftime("%Y-%m") == rows.file.period
+    return rows.values.select(of_period.fill_null(value=False).not_()).to_series()
 
 
-def dangling(reference: Reference, values: pl.DataFrame, others: Mapping[str, pl.DataFrame]) -> pl.Series:
-    """Where a reference points nowhere; nowhere if its source could not be read, which is reported already."""
-    if reference.source not in others:
-        return pl.repeat(False, values.height, eager=True, dtype=pl.Boolean)
-    value = values[reference.column]
-    return value.is_not_null() & ~value.is_in(others[reference.source][reference.key].implode())
+def dangling(reference: Reference, others: Mapping[str, pl.LazyFrame]) -> pl.Expr:
+    """Where a reference points nowhere."""
+    value = pl.col(reference.column)
+    return value.is_not_null() & ~value.is_in(known(reference, others).implode())
+
+
+def known(reference: Reference, others: Mapping[str, pl.LazyFrame]) -> pl.Series:
+    """The keys a reference may point to."""
+    return others[reference.source].select(reference.key).collect().to_series()

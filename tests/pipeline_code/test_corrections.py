@@ -58,7 +58,7 @@ def test_a_corrected_row_is_good_and_the_others_stay_where_they_were(
     found = data.check(toy, files, [hand_back(mended, tmp_path)])["visits"]
 
     assert found.corrected == 1
-    assert found.good.height + found.bad.height == 3
+    assert found.good.collect().height + found.bad.height == 3
     assert found.bad["row"].to_list() == [3]
     assert found.reasons == {"spent: below 0": 1}
 
@@ -77,7 +77,7 @@ def test_a_row_can_be_dropped(toy: Model, files: list[SourceFile], tmp_path: Pat
 
     found = data.check(toy, files, [hand_back(dropped, tmp_path)])["visits"]
 
-    assert (found.good.height, found.bad.height, found.corrected) == (1, 0, 2)
+    assert (found.good.collect().height, found.bad.height, found.corrected) == (1, 0, 2)
     assert found.rows == {"2020-01/visits.csv": 3}
 
 
@@ -88,7 +88,7 @@ def test_the_last_correction_of_a_row_counts(toy: Model, files: list[SourceFile]
     found = data.check(toy, files, [hand_back(twice, tmp_path)])["visits"]
 
     assert found.corrected == 1
-    assert "ride" in found.good["kind"].to_list()
+    assert "ride" in found.good.collect()["kind"].to_list()
 
 
 @pytest.mark.parametrize(

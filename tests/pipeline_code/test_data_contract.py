@@ -34,7 +34,7 @@ def checked(model: Model, folder: Path, *rows: str) -> data.Checked:
 def test_good_rows_are_typed(toy: Model, tmp_path: Path) -> None:
     found = checked(toy, tmp_path, GOOD, GOOD.replace("T10", "T11").replace("9.5", "NA"))
 
-    assert found.good.rows() == [
+    assert found.good.collect().rows() == [
         (dt.datetime(2020, 1, 5, 10), 2020, 1, 5, "north", "walk", 9.5),  # noqa: DTZ001  # UTC without a zone
         (dt.datetime(2020, 1, 5, 11), 2020, 1, 5, "north", "walk", None),  # noqa: DTZ001
     ]
@@ -65,7 +65,7 @@ def test_each_rule_sets_its_row_aside(toy: Model, tmp_path: Path, old: str, new:
 
     found = checked(toy, tmp_path, GOOD, spoilt)
 
-    assert found.good.height == 1
+    assert found.good.collect().height == 1
     assert found.bad.select("reason", "file", "row").rows() == [(reason, "2020-01/visits.csv", 2)]
     assert found.reasons == dict.fromkeys(reason.split("; "), 1)
 
@@ -86,7 +86,7 @@ def test_a_row_keeps_all_its_reasons_and_its_text(toy: Model, tmp_path: Path) ->
 def test_of_rows_with_one_key_the_first_stays(toy: Model, tmp_path: Path) -> None:
     found = checked(toy, tmp_path, GOOD, GOOD.replace("9.5", "1"), GOOD)
 
-    assert found.good["spent"].to_list() == [9.5]
+    assert found.good.collect()["spent"].to_list() == [9.5]
     assert found.bad["row"].to_list() == [2, 3]
     assert found.reasons == {"at + shop: seen before": 2}
 
@@ -94,7 +94,7 @@ def test_of_rows_with_one_key_the_first_stays(toy: Model, tmp_path: Path) -> Non
 def test_optional_references_are_counted_not_set_aside(toy: Model, tmp_path: Path) -> None:
     found = checked(toy, tmp_path, GOOD)
 
-    assert found.good.height == 1
+    assert found.good.collect().height == 1
     assert found.unmatched == {"visits.kind: not in shops": 1}
 
 
@@ -103,7 +103,7 @@ def test_every_row_is_either_good_or_set_aside(toy: Model, tmp_path: Path) -> No
 
     found = checked(toy, tmp_path, *rows)
 
-    assert found.good.height + found.bad.height == 24
+    assert found.good.collect().height + found.bad.height == 24
     assert found.bad.height == 13
 
 
@@ -147,7 +147,7 @@ def test_parquet_passes_the_same_rules_as_csv(toy: Model, tmp_path: Path) -> Non
     files = [file(tmp_path / "visits.parquet", "visits"), file(tmp_path / "shops.csv", "shops")]
     from_parquet = data.check(toy, files)["visits"]
 
-    assert from_parquet.good.equals(from_csv.good)
+    assert from_parquet.good.collect().equals(from_csv.good.collect())
     assert from_parquet.reasons == from_csv.reasons == {"spent: above 100": 1}
 
 

@@ -47,7 +47,7 @@ def examined(content: bytes, name: str = "visits.csv") -> Any:
 
 
 def nothing_is_lost(found: Any, rows: int) -> None:
-    assert found.good.height + found.bad.height == rows
+    assert found.good.collect().height + found.bad.height == rows
     assert found.bad["reason"].null_count() == 0
     assert found.bad.filter(pl.col("reason") == "").height == 0
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_code.order import in_order, repeats
+from pipeline_code.order import any_repeats, count_repeats, in_order, in_portions, repeats
 
 PAIRS = st.lists(st.tuples(st.integers(0, 3) | st.none(), st.sampled_from(["a", "b", "c", ""]) | st.none()), max_size=8)
 
@@ -41,3 +41,18 @@ def test_repeats_are_found_in_any_order(rows: list[tuple[int | None, str | None]
 )
 def test_one_column_is_enough(values: list[int], found: bool) -> None:
     assert repeats(pl.DataFrame({"id": values}), ("id",)) == found
+
+
+@given(PAIRS, st.integers(1, 4))
+def test_rows_alike_are_in_the_same_portion_and_stay_in_order(
+    rows: list[tuple[int | None, str | None]], n: int
+) -> None:
+    columns = ("first", "second")
+    table = frame(rows).with_row_index("place")
+    portions = [portion.collect() for portion in in_portions(table.lazy(), columns, at_once=n)]
+
+    assert sorted(place for portion in portions for place in portion["place"]) == list(range(len(rows)))
+    assert all(portion["place"].is_sorted() for portion in portions)
+    assert sum(portion.select(columns).n_unique() for portion in portions) == len(set(rows))
+    assert count_repeats(table.lazy(), columns) == len(rows) - len(set(rows))
+    assert any_repeats(table.lazy(), columns) == (len(set(rows)) < len(rows))

@@ -61,7 +61,7 @@ def test_an_extra_column_is_recorded_and_left_out(toy: Model, tmp_path: Path) ->
 
     assert problems == []
     assert [(found["kind"], found["column"]) for found in checked["visits"].drift] == [("extra", "mood")]
-    assert "mood" not in checked["visits"].good.columns
+    assert "mood" not in checked["visits"].good.collect_schema()
 
 
 def test_a_retyped_column_is_one_finding_and_no_row_s_fault(toy: Model, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def january(real_periods: Path) -> Sources:
         for file in periods.find(real_periods, "2013-02", MODEL.sources).files
         if file.source not in ("flights", "weather")
     ]
-    return {name: source.good for name, source in data.check(MODEL, [*files, *latest]).items()}
+    return {name: source.good.collect() for name, source in data.check(MODEL, [*files, *latest]).items()}
 
 
 @pytest.fixture(scope="module")

@@ -213,3 +213,26 @@ def test_categories_are_text_and_the_rest_numbers(real: Real, flight_delay: Mode
 
     expected = {f.name: pl.String if f.type == "category" else pl.Float64 for f in flight_delay.features}
     assert {name: schema[name] for name in expected} == expected
+
+
+def test_beyond_memory_the_dataset_is_the_same(
+    real: Real, new_job: NewJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline_code.shelf.Shelf.__init__.__defaults__", (None, 0))
+    monkeypatch.setattr("pipeline_code.order.in_portions.__defaults__", (10_000,))
+    job = new_job("prepare", tmp_path)
+    give_periods(job, real.periods)
+
+    prepare.main(job)
+
+    for name in prepare.PARTS:
+        assert pl.read_parquet(job.write("dataset") / f"{name}.parquet").equals(part(real, name)), name
+    found = json.loads((job.write("snapshot") / "snapshot.json").read_text())
+    expected = real.document("snapshot")
+    for document in (found, expected):  # rows in other groups are other bytes
+        document["properties"].pop("data_sha256")
+        document.pop("sha256")
+    assert found == expected
+    quarantined = (file.read_bytes() for file in (job.write("quarantine"), real.quarantine) for file in file.iterdir())
+    assert len(set(quarantined)) == 1
+    assert not list(tmp_path.glob("tmp*"))
