@@ -56,9 +56,8 @@ class Cdk:
                 cwd=self.folder,
                 env={
                     **self.environment,
+                    **app_variables(self.root),
                     "PATH": f"{node().parent}{os.pathsep}{self.environment.get('PATH', '')}",
-                    # It would be the user's home, which may be read-only or none.
-                    "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(self.root / "node_modules/.cache/jsii"),
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -69,6 +68,15 @@ class Cdk:
     def _tail(self) -> str:
         with self.log.open(errors="replace") as log:
             return "".join(deque(log, LAST_LINES)).rstrip()
+
+
+def app_variables(root: Path) -> dict[str, str]:
+    """What a CDK app needs in its environment to run on this Node and to write nowhere else."""
+    return {
+        "JSII_NODE": str(node()),
+        # It would be the user's home, which may be read-only or none.
+        "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(root / "node_modules/.cache/jsii"),
+    }
 
 
 def node() -> Path:

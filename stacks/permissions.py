@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
@@ -17,6 +18,8 @@ INLINE = "The policy belongs to this one role, is written beside it and goes wit
 
 def acknowledge(construct: IConstruct, reasons: Mapping[str, str]) -> None:
     """Accept findings of the rule packs, by full id, each with its reason."""
+    if os.environ.get("CDK_VALIDATION") == "false":
+        return  # nobody asks
     cdk.Validations.of(construct).acknowledge(
         *(cdk.Acknowledgment(id=finding, reason=reason) for finding, reason in reasons.items())
     )

@@ -233,20 +233,18 @@ def unseen(model: Model, prepared: Prepared) -> list[dict[str, Any]]:
     """Categories of the test period that no training month had; the model treats them as missing."""
     import polars as pl
 
-    categories = [feature.name for feature in model.features if feature.type == "category"]
-    known, tested = (
-        pl.concat([prepared.parts[name] for name in names])
-        .select(pl.col(categories).unique().drop_nulls().implode())
-        .collect(engine="streaming")
-        for names in (("train", "validation"), ("test",))
-    )
+    trained = pl.concat([prepared.parts["train"], prepared.parts["validation"]])
     found = []
-    for name in categories:
-        new = sorted(set(tested[name][0]).difference(known[name][0]))
-        rows = prepared.parts["test"].select(name).filter(pl.col(name).is_in(new)).collect()[name] if new else None
+    for name in (feature.name for feature in model.features if feature.type == "category"):
+        counted = (
+            part.select(pl.col(name).drop_nulls()).group_by(name).len().collect(engine="streaming")
+            for part in (prepared.parts["test"], trained)
+        )
+        tested, known = (dict(counts.iter_rows()) for counts in counted)
         found += [
-            {"kind": "unseen", "column": name, "value": value, "rows": count, "detail": "not in training"}
-            for value, count in (rows.value_counts(sort=True).iter_rows() if rows is not None else ())
+            {"kind": "unseen", "column": name, "value": value, "rows": rows, "detail": "not in training"}
+            for value, rows in tested.items()
+            if value not in known
         ]
     return sorted(found, key=lambda finding: (finding["column"], -finding["rows"], finding["value"]))
 
