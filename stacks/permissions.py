@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
+
+from stacks import validated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ INLINE = "The policy belongs to this one role, is written beside it and goes wit
 
 def acknowledge(construct: IConstruct, reasons: Mapping[str, str]) -> None:
     """Accept findings of the rule packs, by full id, each with its reason."""
-    if os.environ.get("CDK_VALIDATION") == "false":
+    if not validated():
         return  # nobody asks
     cdk.Validations.of(construct).acknowledge(
         *(cdk.Acknowledgment(id=finding, reason=reason) for finding, reason in reasons.items())
