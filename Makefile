@@ -15,7 +15,7 @@ help:
 	@echo "make test-long  what takes minutes: faults at random moments, several accounts"
 	@echo "make test-sdk   the same pipeline by the SageMaker SDK (installs a gigabyte)"
 	@echo "make bench      the figures in benchmarks/README.md, anew (minutes; leave the machine alone)"
-	@echo "make setup      only install: .venv, .venv-job, node_modules"
+	@echo "make setup      only install: .venv, .venv-job, .venv-serve, node_modules"
 
 rehearse: setup
 	@slipway rehearse $(ARGS)
@@ -33,7 +33,7 @@ test-long: setup
 bench: setup .venv-bench/.ready
 	@python benchmarks/synth.py && python benchmarks/prepare.py
 
-setup: .venv/.ready .venv-job/.ready node_modules/.ready
+setup: .venv/.ready .venv-job/.ready .venv-serve/.ready node_modules/.ready
 
 .tools/uv/.ready: requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "slipway: Python 3.11 or newer is needed; this is %s. Try: make PYTHON=/path/to/python3.11" % sys.version.split()[0])'
@@ -56,6 +56,14 @@ setup: .venv/.ready .venv-job/.ready node_modules/.ready
 	@$(UV) venv -q --clear --python $(PYTHON) .venv-job
 	@$(PIP) install -q --python .venv-job/bin/python --only-binary :all: --require-hashes -r requirements/job.txt
 	@cp requirements/job.txt .venv-job/job.txt
+	@touch $@
+
+# The serve lock, as the image holds it beside the job's.
+.venv-serve/.ready: requirements/serve.txt .tools/uv/.ready
+	@echo "setup: .venv-serve"
+	@$(UV) venv -q --clear --python $(PYTHON) .venv-serve
+	@$(PIP) install -q --python .venv-serve/bin/python --only-binary :all: --require-hashes -r requirements/serve.txt
+	@cp requirements/serve.txt .venv-serve/serve.txt
 	@touch $@
 
 # The SageMaker SDK, a gigabyte: only to prove that our definition means the same as its own.

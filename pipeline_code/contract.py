@@ -18,6 +18,10 @@ ML_ROOT = "/opt/ml"
 ML_ROOT_VARIABLE = "SLIPWAY_ML_ROOT"
 """Names another root on a laptop; never set in AWS."""
 
+SERVE_PYTHON = "/opt/serve/bin/python"
+SERVE_PYTHON_VARIABLE = "SLIPWAY_SERVE_PYTHON"
+"""Names another one on a laptop; never set in AWS."""
+
 CHECKPOINTS = PurePosixPath(ML_ROOT, "checkpoints")
 """Where SageMaker keeps a training job's checkpoints in step with S3, if the job was asked to."""
 
@@ -36,10 +40,15 @@ EXTERNAL = (PERIODS, LISTING, CHAMPION)
 TEMPORARY = ("dataset",)
 """Artifacts that can be made again from the periods; they expire, the others stay with the versions they led to."""
 
-FACTS = ("execution", "image_uri", "commit", "reason", "started_by")
+FACTS = ("execution", "image_uri", "serve_image_uri", "commit", "reason", "started_by")
 """What a step may be told of its run; it changes from run to run, so a step that is told is never cached."""
 
 Kind = Literal["Processing", "Training"]
+
+
+def ml_root() -> Path:
+    """Where this container's inputs and outputs lie."""
+    return Path(os.environ.get(ML_ROOT_VARIABLE, ML_ROOT))
 
 
 class ContractError(Exception):
@@ -114,6 +123,7 @@ class JobEnvironment:
     period: str
     execution: str = ""
     image_uri: str = ""
+    serve_image_uri: str = ""
     commit: str = ""
     reason: str = ""
     started_by: str = ""
@@ -146,7 +156,7 @@ class Job:
 
     step: Step
     environment: JobEnvironment
-    root: Path = field(default_factory=lambda: Path(os.environ.get(ML_ROOT_VARIABLE, ML_ROOT)))
+    root: Path = field(default_factory=ml_root)
 
     def read(self, artifact: str) -> Path:
         """The folder of an artifact the step declares to read."""
@@ -180,6 +190,11 @@ class Job:
         """The folder that outlives a machine: what lies there is there again when an interrupted job goes on."""
         folder = self._local(CHECKPOINTS)
         return folder if folder.is_dir() else None
+
+    @property
+    def serve_python(self) -> Path:
+        """The Python of the server's own lock, which the image holds beside the job's."""
+        return Path(os.environ.get(SERVE_PYTHON_VARIABLE, SERVE_PYTHON))
 
     def explain(self, message: str) -> None:
         """Leave the reason where SageMaker looks for it.

@@ -112,6 +112,7 @@ class JobStep:
             "period": parameters.PERIOD,
             "execution": EXECUTION_ID,
             "image_uri": self.around.image_uri,
+            "serve_image_uri": self.around.serve_image_uri,
             "commit": self.around.commit,
             "reason": parameters.REASON,
             "started_by": parameters.STARTED_BY,

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Self
 
 from pipeline_code.contract import ContractError
+from pipeline_code.encoding import Encoding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,33 +26,6 @@ MODEL_FILE = "model.ubj"
 FEATURES_FILE = "features.json"
 ARCHIVE = "model.tar.gz"
 """The name SageMaker gives a training job's packed model folder."""
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How rows become numbers: the order of features and, for each category feature, its values in order of code."""
-
-    features: tuple[str, ...]
-    categories: Mapping[str, Sequence[str]]
-
-    def encode(self, columns: Mapping[str, Sequence[Any] | npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
-        """Rows x features. Null and a category never seen in training are NaN, which XGBoost treats as missing.
-
-        Raises ContractError naming every feature that `columns` lacks.
-        """
-        import numpy as np
-
-        missing = [name for name in self.features if name not in columns]
-        if missing:
-            raise ContractError(f"features missing: {', '.join(missing)}; this model needs {', '.join(self.features)}")
-        encoded = (self._column(name, columns[name]) for name in self.features)
-        return np.column_stack([np.asarray(column, dtype=np.float32) for column in encoded])
-
-    def _column(self, name: str, values: Sequence[Any] | npt.NDArray[Any]) -> Sequence[Any] | npt.NDArray[Any]:
-        if name not in self.categories:
-            return values
-        codes = {value: code for code, value in enumerate(self.categories[name])}
-        return [codes.get(value, float("nan")) for value in values]
 
 
 @dataclass(frozen=True)
@@ -67,7 +41,7 @@ class Predictor:
         """Read an unpacked model folder."""
         import xgboost
 
-        encoding, training = _read_saved(folder)
+        encoding, training = read_saved(folder)
         return cls(xgboost.Booster(model_file=folder / MODEL_FILE), encoding, training)
 
     def save(self, folder: Path) -> None:
@@ -93,7 +67,7 @@ class Predictor:
         return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _read_saved(folder: Path) -> tuple[Encoding, dict[str, Any]]:
+def read_saved(folder: Path) -> tuple[Encoding, dict[str, Any]]:
     """What stands beside the booster in a model folder: the encoding, and how the model was trained."""
     missing = [name for name in (MODEL_FILE, FEATURES_FILE) if not (folder / name).is_file()]
     if missing:
@@ -107,7 +81,7 @@ def training_of(archive: Path) -> dict[str, Any]:
     _require(archive)
     with tempfile.TemporaryDirectory() as folder, tarfile.open(archive) as packed:
         _unpack(packed, Path(folder))
-        return _read_saved(Path(folder))[1]
+        return read_saved(Path(folder))[1]
 
 
 def load_archive(archive: Path, sha256: str | None = None) -> Predictor:
@@ -122,6 +96,14 @@ def load_archive(archive: Path, sha256: str | None = None) -> Predictor:
     with tempfile.TemporaryDirectory() as folder, tarfile.open(archive) as packed:
         _unpack(packed, Path(folder))
         return Predictor.load(Path(folder))
+
+
+def unpack_archive(archive: Path, folder: Path) -> None:
+    """Unpack a model.tar.gz into a folder that is made for it."""
+    _require(archive)
+    folder.mkdir(parents=True)
+    with tarfile.open(archive) as packed:
+        _unpack(packed, folder)
 
 
 def _require(archive: Path) -> None:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pipeline_code.model import Model
     from pipeline_code.surroundings import Surroundings
 
-CONTENT_TYPES = ["text/csv", "application/json"]
+CONTENT_TYPES = ["text/csv", "application/json", "application/jsonlines"]
+ARCHIVE = "model.tar.gz"
 
 
 def register(graph: Graph, model: Model, around: Surroundings) -> Json:
@@ -29,7 +30,9 @@ def register(graph: Graph, model: Model, around: Surroundings) -> Json:
             "ModelApprovalStatus": "PendingManualApproval",
             "ModelLifeCycle": {"Stage": "Development", "StageStatus": "Passed"},
             "InferenceSpecification": {
-                "Containers": [{"Image": around.image_uri, "ModelDataUrl": graph.uri("model")}],
+                "Containers": [
+                    {"Image": around.serve_image_uri, "ModelDataUrl": join("/", graph.uri("package"), ARCHIVE)}
+                ],
                 "SupportedContentTypes": CONTENT_TYPES,
                 "SupportedResponseMIMETypes": CONTENT_TYPES,
             },

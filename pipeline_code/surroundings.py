@@ -40,6 +40,7 @@ class Surroundings:
     """
 
     image_uri: str
+    serve_image_uri: str
     commit: str
     jobs: Mapping[str, JobResources]
     inputs: Mapping[str, str]

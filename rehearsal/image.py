@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from rehearsal.resources import Place
 
-LOCK = "requirements/job.txt"
+KINDS = {"IMAGE_URI": "job", "SERVE_IMAGE_URI": "serve"}
+"""Variable of the build project that names an image -> its lock, and the environment that stands for it."""
 
 
 class ImageError(Exception):
@@ -30,14 +31,17 @@ class Image:
     """What stands for a running container: its Python and its working directory."""
 
     python: Path
+    serve_python: Path
     source: Path
 
 
 class Images:
     """Unpacks each source once."""
 
-    def __init__(self, folder: Path, python: Path) -> None:
-        self.folder, self.python = folder, python
+    def __init__(self, folder: Path, job_python: Path) -> None:
+        root = job_python.parent.parent.parent
+        self.folder = folder
+        self.pythons = {"job": job_python, "serve": root / ".venv-serve/bin/python"}
         self.lock = threading.Lock()
 
     def find(self, place: Place, uri: str) -> Image:
@@ -47,11 +51,16 @@ class Images:
             listed = ", ".join(known) or "none: deploy the image's stack first"
             raise ImageError(f"image {uri} is built by no deployed project; known are {listed}")
         with self.lock:
-            source = self._unpacked(place, known[uri])
-        made_from = self.python.parent.parent / "job.txt"
-        if not made_from.is_file() or made_from.read_bytes() != (source / LOCK).read_bytes():
-            raise ImageError(f"image {uri} has another lock than {self.python.parent.parent.name}; run `make setup`")
-        return Image(self.python, source)
+            kind, location = known[uri]
+            source = self._unpacked(place, location)
+        self._check_lock(uri, kind, source)
+        return Image(self.pythons[kind], self.pythons["serve"], source)
+
+    def _check_lock(self, uri: str, kind: str, source: Path) -> None:
+        environment = self.pythons[kind].parent.parent
+        made_from, lock = environment / f"{kind}.txt", source / f"requirements/{kind}.txt"
+        if not made_from.is_file() or made_from.read_bytes() != lock.read_bytes():
+            raise ImageError(f"image {uri} has another lock than {environment.name}; run `make setup`")
 
     def _unpacked(self, place: Place, location: str) -> Path:
         bucket, _, key = location.partition("/")
@@ -63,14 +72,14 @@ class Images:
         return folder
 
 
-def _sources(place: Place) -> dict[str, str]:
-    """Image URI -> bucket/key of its source, from the build projects of the account."""
+def _sources(place: Place) -> dict[str, tuple[str, str]]:
+    """Image URI -> its kind and the bucket/key of its source, from the build projects of the account."""
     codebuild = place.client("codebuild")
     names = codebuild.list_projects()["projects"]
     projects = codebuild.batch_get_projects(names=names)["projects"] if names else []
     return {
-        variable["value"]: project["source"]["location"]
+        variable["value"]: (KINDS[variable["name"]], project["source"]["location"])
         for project in projects
         for variable in project["environment"].get("environmentVariables", [])
-        if variable["name"] == "IMAGE_URI"
+        if variable["name"] in KINDS
     }

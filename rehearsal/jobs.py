@@ -188,6 +188,7 @@ class _Container:
             **extra,
             **{name: str(value) for name, value in self.job.request.get("Environment", {}).items()},
             "SLIPWAY_ML_ROOT": str(self.job.root),
+            "SLIPWAY_SERVE_PYTHON": str(image.serve_python),
         }
 
 

@@ -1,4 +1,4 @@
-"""The image jobs run in: its repository, its build, its URI, known at synth because the tag is the content's hash."""
+"""The images jobs and endpoints run in: repository, build, and URIs, known at synth: a tag is the content's hash."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from stacks.names import Names
     from stacks.settings import ImageSettings
 
-# What goes into the image, and so into its tag.
-SOURCES = ("requirements/job.txt", "pipeline_code")
+# What goes into the images, and so into their tags.
+SOURCES = ("requirements/job.txt", "requirements/serve.txt", "pipeline_code")
 
 PULL_ACTIONS = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 PUSH_ACTIONS = (
@@ -40,9 +40,10 @@ PUSH_ACTIONS = (
 
 
 class Image(cdk.Stack):
-    """Owns repository and build of the job image, or takes a ready image."""
+    """Owns repository and build of the two images, or takes ready ones: `uri` for jobs, `serve_uri` for endpoints."""
 
     uri: str
+    serve_uri: str
     repository: ecr.IRepository | None = None
 
     def __init__(
@@ -56,12 +57,13 @@ class Image(cdk.Stack):
         key: kms.IKey,
         removal: cdk.RemovalPolicy,
     ) -> None:
-        super().__init__(scope, id, description="Repository and build of the job image")
-        if config.image_uri:
-            self.uri = config.image_uri
+        super().__init__(scope, id, description="Repository and build of the images")
+        if config.image_uri and config.serve_image_uri:
+            self.uri, self.serve_uri = config.image_uri, config.serve_image_uri
             return
         tag = source.content_hash(SOURCES, config.base_image)
         self.uri = f"{names.account}.dkr.ecr.{names.region}.amazonaws.com/{names.repository}:{tag}"
+        self.serve_uri = f"{self.uri}-serve"
         self.repository = self._repository(names, key, removal)
         if organization_id:
             self._open_to_organization(self.repository, organization_id)
@@ -139,7 +141,7 @@ class Image(cdk.Stack):
         return codebuild.Project(
             self,
             "Build",
-            description="Builds and pushes the job image unless its tag exists",
+            description="Builds and pushes each image unless its tag exists",
             role=role.without_policy_updates(),
             source=codebuild.Source.s3(bucket=packed.bucket, path=packed.s3_object_key),
             build_spec=codebuild.BuildSpec.from_object(
@@ -151,6 +153,7 @@ class Image(cdk.Stack):
             ),
             environment_variables={
                 "IMAGE_URI": codebuild.BuildEnvironmentVariable(value=self.uri),
+                "SERVE_IMAGE_URI": codebuild.BuildEnvironmentVariable(value=self.serve_uri),
                 "BASE_IMAGE": codebuild.BuildEnvironmentVariable(value=config.base_image),
             },
             encryption_key=key,

@@ -83,13 +83,25 @@ class NetworkSettings(Settings):
 
 class ImageSettings(Settings):
     build_log_retention_days: LogDays = Field(90, description="how long logs of image builds are kept")
-    base_image: str = Field(min_length=3, description="what the job image is built on; needs Python 3.11 or newer")
+    base_image: str = Field(min_length=3, description="what the images are built on; needs Python 3.11 or newer")
     image_uri: str | None = Field(
         None,
         pattern=r"^[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/[a-z0-9._/-]+[:@][A-Za-z0-9._:-]+$",
         description="a ready image instead of one built here",
         examples=["111111111111.dkr.ecr.eu-west-1.amazonaws.com/ml/job:1.4.2"],
     )
+    serve_image_uri: str | None = Field(
+        None,
+        pattern=r"^[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/[a-z0-9._/-]+[:@][A-Za-z0-9._:-]+$",
+        description="a ready image of the server instead of one built here; goes with image_uri",
+        examples=["111111111111.dkr.ecr.eu-west-1.amazonaws.com/ml/serve:1.4.2"],
+    )
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> ImageSettings:
+        if (self.image_uri is None) != (self.serve_image_uri is None):
+            raise ValueError("image_uri and serve_image_uri go together; give both, or none to build both here")
+        return self
 
 
 class DataSettings(Settings):

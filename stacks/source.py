@@ -32,9 +32,10 @@ def asset_options(parts: Sequence[str], hashed: str) -> dict[str, Any]:
     """How CDK packs these parts and nothing else of the repository, without looking into the rest."""
     folders = sorted({part.split("/")[0] for part in parts})
     whole = [f"!/{folder}" for folder in folders]
-    inside = [line for part in parts if "/" in part for line in (f"/{part.rsplit('/', 1)[0]}/*", f"!/{part}")]
+    inside = [part for part in parts if "/" in part]
+    others = sorted({f"/{part.rsplit('/', 1)[0]}/*" for part in inside})
     return {
-        "exclude": ["/*", *whole, *inside, "__pycache__"],
+        "exclude": ["/*", *whole, *others, *(f"!/{part}" for part in inside), "__pycache__"],
         "ignore_mode": cdk.IgnoreMode.GIT,
         "asset_hash": hashed,
         "asset_hash_type": cdk.AssetHashType.CUSTOM,

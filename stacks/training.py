@@ -110,6 +110,7 @@ class Training(cdk.Stack):
         runs, network = self._names.runs_bucket, self._rooms.network
         return Surroundings(
             image_uri=self._rooms.image.uri,
+            serve_image_uri=self._rooms.image.serve_uri,
             commit=commit,
             jobs={name: self._job_resources(name, role) for name, role in roles.items()},
             # With the slash, or the prefix would take in a model whose name begins alike.

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from pipeline_code import steps
-from pipeline_code.contract import READY_MANIFEST, Job, JobEnvironment
+from pipeline_code.contract import READY_MANIFEST, SERVE_PYTHON_VARIABLE, Job, JobEnvironment
 from pipeline_code.models import load_model
 from rehearsal import sample
+from stacks.config import ROOT
 
 if TYPE_CHECKING:
     from pipeline_code.model import Model
@@ -72,6 +73,7 @@ def make_job(step: str, root: Path, period: str = PERIOD) -> Job:
         period=period,
         execution="execution-1",
         image_uri="repository:tag",
+        serve_image_uri="repository:tag-serve",
         commit="c0ffee",
         reason="manual",
         started_by="me",
@@ -82,7 +84,9 @@ def make_job(step: str, root: Path, period: str = PERIOD) -> Job:
 def run_step(step: str, root: Path, inputs: dict[str, Path], period: str = PERIOD) -> Job:
     """Run a step's main on copies of its inputs."""
     job = stage_step(step, root, inputs, period)
-    steps.load(step)[1](job)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(SERVE_PYTHON_VARIABLE, str(ROOT / ".venv-serve/bin/python"))
+        steps.load(step)[1](job)
     return job
 
 
@@ -121,6 +125,7 @@ class Real:
     archive: Path
     evaluation: Path
     report: Path
+    package: Path
 
     def document(self, artifact: str) -> dict[str, Any]:
         folder: Path = getattr(self, artifact)
@@ -153,6 +158,7 @@ def real(real_periods: Path, no_champion: Path, tmp_path_factory: pytest.TempPat
     pack(model, archive)
     inputs = {"dataset": dataset, "snapshot": snapshot, "model": archive.parent, "champion": no_champion}
     evaluated = run_step("evaluate", tmp_path_factory.mktemp("evaluate"), inputs)
+    packaged = run_step("package", tmp_path_factory.mktemp("package"), {"dataset": dataset, "model": archive.parent})
     return Real(
         periods=real_periods,
         dataset=dataset,
@@ -162,6 +168,7 @@ def real(real_periods: Path, no_champion: Path, tmp_path_factory: pytest.TempPat
         archive=archive,
         evaluation=evaluated.write("evaluation"),
         report=evaluated.write("report"),
+        package=packaged.write("package"),
     )
 
 

@@ -16,26 +16,25 @@ if TYPE_CHECKING:
 STEP = Step(
     name="record",
     kind="Processing",
-    reads=("model", "snapshot", "evaluation"),
+    reads=("package", "snapshot", "evaluation"),
     writes=(PROVENANCE,),
     property_file="provenance/provenance.json",
     registers=("model_sha256",),
     gated=True,
-    told=("execution", "image_uri", "commit", "reason", "started_by"),
+    told=("execution", "image_uri", "serve_image_uri", "commit", "reason", "started_by"),
 )
 
 log = logging.getLogger(__name__)
 
 
 def main(job: Job) -> None:
-    """Read model, snapshot and evaluation, write provenance.json."""
+    """Read package, snapshot and evaluation, write provenance.json."""
     from pipeline_code.predictor import ARCHIVE, file_sha256, training_of
 
-    archive = job.read("model") / ARCHIVE
+    archive = job.read("package") / ARCHIVE
     training = training_of(archive)
-    uri = job.uri("model").rstrip("/")
     artifact = {
-        "uri": uri if uri.endswith(ARCHIVE) else f"{uri}/{ARCHIVE}",
+        "uri": f"{job.uri('package').rstrip('/')}/{ARCHIVE}",
         "sha256": file_sha256(archive),
         "bytes": archive.stat().st_size,
     }
@@ -70,6 +69,7 @@ def run(
         "started_by": environment.started_by,
         "commit": environment.commit,
         "image_uri": environment.image_uri,
+        "serve_image_uri": environment.serve_image_uri,
         "artifact": dict(artifact),
         "data": {"sha256": snapshot["sha256"], "rows": snapshot["rows"], "files": snapshot["files"]},
         "training": dict(training),

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from pipeline_code.encoding import Encoding
     from pipeline_code.model import Model
-    from pipeline_code.predictor import Encoding, Predictor
+    from pipeline_code.predictor import Predictor
 
 STEP = Step(name="train", kind="Training", reads=("dataset",), writes=("model",), cached=True)
 
@@ -80,7 +81,7 @@ def run(
 
 def vocabulary(model: Model, rows: pl.DataFrame) -> Encoding:
     """The model's features in their declared order; categories are those seen in training, in alphabetical order."""
-    from pipeline_code.predictor import Encoding
+    from pipeline_code.encoding import Encoding
 
     categories = {
         feature.name: rows[feature.name].drop_nulls().unique().sort().to_list()

@@ -18,6 +18,7 @@ ENVIRONMENT = JobEnvironment(
     period="2013-04",
     execution="e",
     image_uri="repository:tag",
+    serve_image_uri="repository:tag-serve",
     commit="c0ffee",
     reason="manual",
     started_by="me",
@@ -41,7 +42,7 @@ def test_a_step_that_is_not_told_knows_model_and_period_only() -> None:
 @pytest.mark.parametrize(
     ("declared", "message"),
     [
-        ({"told": ("branch",)}, "step look: told 'branch'; facts are execution, image_uri, commit"),
+        ({"told": ("branch",)}, "step look: told 'branch'; facts are execution, image_uri, serve_image_uri, commit"),
         ({"told": ("commit",)}, "cached, but told commit, which changes with every run; drop one of them"),
         ({"reads": ("champion",)}, "cached, but reads the champion, which changes below the same URI"),
         ({"reads": ("periods",)}, "cached, but reads periods without the listing that names their content"),

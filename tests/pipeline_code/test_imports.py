@@ -15,7 +15,8 @@ from stacks.config import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-HEAVY = {"matplotlib", "narwhals", "numpy", "pandas", "polars", "pyarrow", "scipy", "sklearn", "xgboost"}
+HEAVY = {"matplotlib", "narwhals", "numpy", "onnx", "pandas", "polars", "pyarrow", "scipy", "sklearn", "xgboost"}
+SERVE = {"SLIPWAY_SERVE_PYTHON": str(ROOT / ".venv-serve/bin/python")}
 RUN = """
 import json, sys
 from pipeline_code.__main__ import main
@@ -28,6 +29,7 @@ USED = {
     "train": {"numpy", "polars", "scipy", "xgboost"},  # xgboost itself imports scipy
     "evaluate": {"matplotlib", "numpy", "polars", "scipy", "xgboost"},
     "record": set(),
+    "package": {"numpy", "onnx", "polars", "scipy", "xgboost"},
 }
 
 
@@ -42,7 +44,8 @@ def test_a_step_loads_what_it_uses(step: str, real: Real, no_champion: Path, tmp
             "model": real.archive.parent,
             "champion": no_champion,
         },
-        "record": {"snapshot": real.snapshot, "evaluation": real.evaluation, "model": real.archive.parent},
+        "record": {"snapshot": real.snapshot, "evaluation": real.evaluation, "package": real.package},
+        "package": {"dataset": real.dataset, "model": real.archive.parent},
     }
     job = stage_step(step, tmp_path, inputs[step])
     told = {name: getattr(job.environment, name) for name in ("model", "period", *job.step.told)}
@@ -51,7 +54,7 @@ def test_a_step_loads_what_it_uses(step: str, real: Real, no_champion: Path, tmp
     done = subprocess.run(
         [str(ROOT / ".venv-job/bin/python"), "-c", RUN, step],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "SLIPWAY_ML_ROOT": str(tmp_path), "HOME": str(tmp_path), **variables},
+        env={"PATH": os.environ["PATH"], "SLIPWAY_ML_ROOT": str(tmp_path), **SERVE, "HOME": str(tmp_path), **variables},
         capture_output=True,
         text=True,
         check=False,

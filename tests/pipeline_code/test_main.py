@@ -22,6 +22,7 @@ ENVIRONMENT = {
     "SLIPWAY_PERIOD": "2013-02",
     "SLIPWAY_EXECUTION": "execution-1",
     "SLIPWAY_IMAGE_URI": "repository:tag",
+    "SLIPWAY_SERVE_IMAGE_URI": "repository:tag-serve",
     "SLIPWAY_COMMIT": "c0ffee",
 }
 
@@ -68,8 +69,8 @@ def test_an_unexpected_failure_is_explained_too(ml: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], "usage: python -m pipeline_code <step>; steps are evaluate, prepare, record, train"),
-        (["prepair"], "no step 'prepair'; steps are evaluate, prepare, record, train (one file each in steps/)"),
+        ([], "usage: python -m pipeline_code <step>; steps are evaluate, package, prepare, record, train"),
+        (["prepair"], "no step 'prepair'; steps are evaluate, package, prepare, record, train (one file each in steps/)"),
     ],
 )
 def test_wrong_arguments_are_refused(

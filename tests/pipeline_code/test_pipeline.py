@@ -20,6 +20,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 SURROUNDINGS = Surroundings(
     image_uri="111111111111.dkr.ecr.eu-west-1.amazonaws.com/job:0123abcd",
+    serve_image_uri="111111111111.dkr.ecr.eu-west-1.amazonaws.com/job:0123abcd-serve",
     commit="0123abcd",
     jobs={
         step.name: JobResources(f"arn:aws:iam::111111111111:role/{step.name}", "ml.m5.large", 30, 3600)
@@ -60,13 +61,13 @@ def test_order_follows_from_what_steps_read_and_write() -> None:
     backwards = render(load_model("flight_delay"), tuple(reversed(steps())), SURROUNDINGS)
 
     found = [step["Name"] for step in flatten(backwards["Steps"])]
-    assert found == ["Prepare", "Train", "Evaluate", "Gate", "Record", "Register", "Refused"]
+    assert found == ["Prepare", "Train", "Evaluate", "Gate", "Package", "Record", "Register", "Refused"]
 
 
 def test_gated_steps_and_registration_wait_for_the_gate() -> None:
     gate = next(step for step in rendered()["Steps"] if step["Name"] == "Gate")
 
-    assert [step["Name"] for step in gate["Arguments"]["IfSteps"]] == ["Record", "Register"]
+    assert [step["Name"] for step in gate["Arguments"]["IfSteps"]] == ["Package", "Record", "Register"]
     assert [step["Type"] for step in gate["Arguments"]["ElseSteps"]] == ["Fail"]
 
 
@@ -94,7 +95,7 @@ def job(name: str, around: Surroundings = SURROUNDINGS) -> dict[str, Any]:
 def test_every_job_is_tried_again_after_faults_that_are_not_ours() -> None:
     retried = {step["Name"]: step.get("RetryPolicies", []) for step in flatten(rendered()["Steps"])}
 
-    for name in ("Prepare", "Train", "Evaluate", "Record"):
+    for name in ("Prepare", "Train", "Evaluate", "Package", "Record"):
         exceptions = [exception for policy in retried[name] for exception in policy["ExceptionType"]]
         assert sorted(exceptions) == sorted(EXCEPTIONS.values())
     assert retried["Register"][0]["ExceptionType"] == ["Step.SERVICE_FAULT", "Step.THROTTLING"]

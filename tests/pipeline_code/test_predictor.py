@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from pipeline_code.contract import ContractError
-from pipeline_code.predictor import Encoding, Predictor, file_sha256, load_archive
+from pipeline_code.encoding import Encoding
+from pipeline_code.predictor import Predictor, file_sha256, load_archive
 
 if TYPE_CHECKING:
     from pathlib import Path

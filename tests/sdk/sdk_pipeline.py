@@ -18,11 +18,13 @@ from pipeline_code.surroundings import JobResources, Surroundings
 REGION = "eu-west-1"
 ROLE = "arn:aws:iam::111111111111:role/"
 IMAGE = "111111111111.dkr.ecr.eu-west-1.amazonaws.com/job:0123abcd"
+SERVE_IMAGE = f"{IMAGE}-serve"
 KEY = "arn:aws:kms:eu-west-1:111111111111:key/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
-STEPS = ("prepare", "train", "evaluate", "record")
+STEPS = ("prepare", "train", "evaluate", "package", "record")
 
 AROUND = Surroundings(
     image_uri=IMAGE,
+    serve_image_uri=SERVE_IMAGE,
     commit="0123abcd",
     jobs={
         name: JobResources(f"{ROLE}{name}", "ml.m5.large", 30, 3600, 7200 if name == "train" else None)
@@ -183,15 +185,18 @@ class _Parts:
             name="Refused",
             error_message=Join(on="", values=[self._value("evaluate", "evaluation", "gates.message")]),
         )
-        return ConditionStep(
-            name="Gate", conditions=[passed], if_steps=[self.record(), self.register()], else_steps=[refused]
-        )
+        gated = [self.package(), self.record(), self.register()]
+        return ConditionStep(name="Gate", conditions=[passed], if_steps=gated, else_steps=[refused])
+
+    def package(self) -> Any:
+        inputs = [self._input("dataset", self._made("prepare", "dataset")), self._input("model", self._model())]
+        return self._processing("package", inputs, [self._output("package")], property_file="package")
 
     def record(self) -> Any:
         from sagemaker.core.workflow.functions import Join
 
         inputs = [
-            self._input("model", self._model()),
+            self._input("package", self._made("package", "package")),
             self._input("snapshot", self._made("prepare", "snapshot")),
             self._input("evaluation", self._made("evaluate", "evaluation")),
         ]
@@ -199,6 +204,7 @@ class _Parts:
         told = {
             "SLIPWAY_EXECUTION": self.execution,
             "SLIPWAY_IMAGE_URI": IMAGE,
+            "SLIPWAY_SERVE_IMAGE_URI": SERVE_IMAGE,
             "SLIPWAY_COMMIT": "0123abcd",
             "SLIPWAY_REASON": self.parameters["Reason"],
             "SLIPWAY_STARTED_BY": self.parameters["StartedBy"],
@@ -219,12 +225,12 @@ class _Parts:
             s3_uri=Join(on="/", values=[self._made("evaluate", "evaluation"), "evaluation.json"]),
         )
         builder = ModelBuilder(
-            s3_model_data_url=self._model(),
-            image_uri=IMAGE,
+            s3_model_data_url=Join(on="/", values=[self._made("package", "package"), "model.tar.gz"]),
+            image_uri=SERVE_IMAGE,
             sagemaker_session=self.session,
             role_arn=f"{ROLE}register",
         )
-        types = ["text/csv", "application/json"]
+        types = ["text/csv", "application/json", "application/jsonlines"]
         arguments = builder.register(
             model_package_group_name="group",
             content_types=types,
@@ -278,6 +284,10 @@ class _Parts:
             "provenance": Join(on="/", values=[self._made("record", "provenance"), "provenance.json"]),
             **{name: self._value("prepare", "snapshot", f"properties.{name}") for name in snapshot},
             **{name: self._value("evaluate", "evaluation", f"properties.{name}") for name in evaluation},
+            **{
+                name: self._value("package", "package", f"properties.{name}")
+                for name in ("serving_difference", "serving_p50_ms")
+            },
             "model_sha256": self._value("record", "provenance", "properties.model_sha256"),
         }
 

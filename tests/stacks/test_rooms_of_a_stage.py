@@ -150,7 +150,7 @@ def test_the_image_is_made_of_lock_and_code_only(assembly: Assembly) -> None:
     files = {f.relative_to(source).as_posix() for f in source.rglob("*") if f.is_file()}
 
     code = {f.relative_to(ROOT).as_posix() for f in (ROOT / "pipeline_code").rglob("*") if f.is_file()}
-    assert files == {f for f in code if "__pycache__" not in f} | {"requirements/job.txt"}
+    assert files == {f for f in code if "__pycache__" not in f} | {"requirements/job.txt", "requirements/serve.txt"}
 
 
 def test_one_environment_can_be_built_alone(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_jobs_are_isolated_encrypted_and_in_the_network(assembly: Assembly, envi
     steps = definition.flatten(pipeline_definition(assembly, environment)["Steps"])
 
     jobs = [step["Arguments"] for step in steps if step["Type"] in {"Processing", "Training"}]
-    assert len(jobs) == 4
+    assert len(jobs) == 5
     for job in jobs:
         network = job.get("NetworkConfig", job)
         cluster = job.get("ResourceConfig") or job["ProcessingResources"]["ClusterConfig"]

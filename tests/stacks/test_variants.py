@@ -52,11 +52,12 @@ def test_an_existing_network_is_joined_and_none_is_made(tmp_path: Path) -> None:
 
 
 def test_a_ready_image_is_taken_and_none_is_built(tmp_path: Path) -> None:
-    templates = synthesize(tmp_path, "image", image_uri=IMAGE)
+    templates = synthesize(tmp_path, "image", image_uri=IMAGE, serve_image_uri=f"{IMAGE}-serve")
 
     assert "AWS::CodeBuild::Project" not in templates
     assert "AWS::ECR::Repository" not in templates
-    assert IMAGE in templates
+    assert f"{IMAGE}-serve" in templates
+    assert IMAGE in templates.replace(f"{IMAGE}-serve", "")
 
 
 def test_an_organizations_accounts_may_pull_the_image(tmp_path: Path) -> None:

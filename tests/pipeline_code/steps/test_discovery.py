@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_the_steps_are_the_files() -> None:
-    assert [step.name for step in steps.steps()] == ["evaluate", "prepare", "record", "train"]
+    assert [step.name for step in steps.steps()] == ["evaluate", "package", "prepare", "record", "train"]
 
 
 def test_a_step_comes_with_its_main() -> None:
@@ -25,7 +25,7 @@ def test_a_step_comes_with_its_main() -> None:
 
 
 def test_an_unknown_step_is_refused() -> None:
-    with pytest.raises(ContractError, match="no step 'prepair'; steps are evaluate, prepare, record, train"):
+    with pytest.raises(ContractError, match="no step 'prepair'; steps are evaluate, package, prepare, record, train"):
         steps.load("prepair")
 
 

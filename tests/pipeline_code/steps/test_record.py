@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def job(real: Real, new_job: NewJob, tmp_path: Path) -> Job:
     made = new_job("record", tmp_path)
     for artifact, folder in {
-        "model": real.archive.parent,
+        "package": real.package,
         "snapshot": real.snapshot,
         "evaluation": real.evaluation,
     }.items():
@@ -41,12 +41,13 @@ def test_it_names_code_data_model_and_figures(job: Job, real: Real) -> None:
     record.main(job)
 
     found = written(job)
-    digest = hashlib.sha256(real.archive.read_bytes()).hexdigest()
+    archive = real.package / "model.tar.gz"
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     assert (found["commit"], found["image_uri"], found["execution"]) == ("c0ffee", "repository:tag", "execution-1")
     assert found["artifact"] == {
-        "uri": "s3://bucket/model/model.tar.gz",
+        "uri": "s3://bucket/package/model.tar.gz",
         "sha256": digest,
-        "bytes": real.archive.stat().st_size,
+        "bytes": archive.stat().st_size,
     }
     assert found["data"]["sha256"] == real.document("snapshot")["sha256"]
     assert found["data"]["files"] == real.document("snapshot")["files"]
@@ -54,15 +55,6 @@ def test_it_names_code_data_model_and_figures(job: Job, real: Real) -> None:
     assert found["metrics"] == real.document("evaluation")["metrics"]
     assert found["champion"] == {"version": "none"}
     assert found["properties"] == {"model_sha256": digest}
-
-
-def test_a_uri_that_names_the_archive_is_kept(job: Job) -> None:
-    config = job.root / "config/processingjobconfig.json"
-    config.write_text(config.read_text().replace("s3://bucket/model", "s3://bucket/run/model.tar.gz"))
-
-    record.main(job)
-
-    assert written(job)["artifact"]["uri"] == "s3://bucket/run/model.tar.gz"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,190 @@
+"""The server around the handler, as SageMaker asks for it: GET /ping and POST /invocations on port 8080.
+
+https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
+
+Raw ASGI, because a framework would cost more than a prediction. Requests in flight are finished when SageMaker sends
+SIGTERM; that, keep-alive, and what HTTP asks for are uvicorn's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from pipeline_code.contract import ContractError, ml_root
+from pipeline_code.inference import Answer, Handler
+from pipeline_code.served import TOLERANCE, Served, Serving
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+    from pathlib import Path
+
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+
+MOST_BYTES = 25 * 2**20
+"""Largest body SageMaker passes on: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html."""
+
+BODY_SECONDS = 60.0
+"""How long a client may take to send a body; SageMaker itself waits a minute for an answer."""
+
+SMALL_BYTES = 64 * 2**10
+"""A body up to this size is answered at once; larger ones in a thread, so that they hold up nobody."""
+
+LARGE_AT_A_TIME = 2
+GRACE_SECONDS = 30
+
+log = logging.getLogger("pipeline_code.server")
+
+
+class Server:
+    """One worker's ASGI application."""
+
+    def __init__(self, folder: Path) -> None:
+        self._served = Served(folder)
+        self._handler = Handler(self._served)
+        self._large = asyncio.Semaphore(LARGE_AT_A_TIME)
+        self._proven = False
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        elif scope["type"] == "http":
+            await _send(send, await self._answer(scope, receive))
+
+    async def _answer(self, scope: Message, receive: Receive) -> Answer:
+        asked = scope["method"], scope["path"]
+        if asked == ("POST", "/invocations"):
+            return await self._invoke(scope, receive)
+        if asked == ("GET", "/ping"):
+            return self._ping()
+        if scope["path"] in {"/ping", "/invocations"}:
+            return _refusal(405, f"{asked[0]} {asked[1]}; this server answers GET /ping and POST /invocations")
+        return _refusal(404, f"nothing at {scope['path']}; this server answers GET /ping and POST /invocations")
+
+    def _ping(self) -> Answer:
+        """Healthy is a server that has answered rows of the trainer's as the trainer did."""
+        if not self._proven:
+            wrong = differences(self._handler, self._served)
+            if wrong:
+                return _refusal(503, wrong)
+            self._proven = True
+        return Answer(200, "text/plain", b"")
+
+    async def _invoke(self, scope: Message, receive: Receive) -> Answer:
+        headers = {bytes(name): bytes(value).decode("latin-1") for name, value in scope["headers"]}
+        if headers.get(b"content-encoding", "identity") != "identity":
+            return _refusal(415, f"Content-Encoding {headers[b'content-encoding']}; send the body as it is")
+        try:
+            body = await asyncio.wait_for(_body(headers, receive), BODY_SECONDS)
+        except TimeoutError:
+            return _refusal(408, f"the body did not come within {BODY_SECONDS:.0f} seconds")
+        if body is None:
+            return _refusal(413, f"the body is larger than {MOST_BYTES:,} bytes; send fewer rows, or use batch")
+        ask = partial(self._handler.answer, body, headers.get(b"content-type", "text/csv"), headers.get(b"accept", ""))
+        if len(body) <= SMALL_BYTES:
+            return ask()
+        async with self._large:
+            return await asyncio.to_thread(ask)
+
+
+def differences(handler: Handler, served: Served) -> str | None:
+    """What is wrong with the answers to the rows saved with the version; None if nothing is."""
+    test = served.serving.test
+    answer = handler.answer("\n".join(test["rows"]).encode(), "text/csv", "application/json")
+    if answer.status != 200:  # noqa: PLR2004
+        return f"the version's own rows cannot be predicted: {answer.body.decode()}"
+    found = [one["probability"] for one in orjson.loads(answer.body)["predictions"]]
+    pairs = zip(found, test["probabilities"], strict=True)
+    off = max(abs(ours - theirs) for ours, theirs in pairs)
+    return (
+        f"predictions are {off:.2g} off those of the trainer, at most {TOLERANCE:g} may be" if off > TOLERANCE else None
+    )
+
+
+async def _body(headers: dict[bytes, str], receive: Receive) -> bytes | None:
+    """The whole body, or None if it is too large; what the header claims is not believed, only refused."""
+    claimed = headers.get(b"content-length", "0")
+    too_large = claimed.isdigit() and int(claimed) > MOST_BYTES
+    parts, size, more = [], 0, True
+    while more and not too_large:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        part = message.get("body", b"")
+        size += len(part)
+        too_large = size > MOST_BYTES
+        parts.append(part)
+        more = message.get("more_body", False)
+    return None if too_large else b"".join(parts)
+
+
+def _refusal(status: int, message: str) -> Answer:
+    return Answer(status, "application/json", orjson.dumps({"error": message}))
+
+
+async def _send(send: Send, answer: Answer) -> None:
+    headers = [(b"content-type", answer.type.encode()), (b"content-length", str(len(answer.body)).encode())]
+    if answer.status in {408, 413}:
+        headers.append((b"connection", b"close"))  # the rest of the body is not read
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+def create() -> Server:
+    """The application of a worker; uvicorn calls it in each."""
+    return Server(_folder())
+
+
+def _folder() -> Path:
+    return ml_root() / "model"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until SIGTERM. SageMaker adds the argument `serve`."""
+    import uvicorn
+
+    parser = argparse.ArgumentParser(prog="server")
+    parser.add_argument("serve", nargs="?", choices=["serve"], default="serve")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    given = parser.parse_args(arguments)
+    try:
+        Serving.read(_folder())  # what is no version ends here, with a word, and not in a worker that is begun again
+    except ContractError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    uvicorn.run(
+        f"{__spec__.name}:create",
+        factory=True,
+        host=given.host,
+        port=given.port,
+        workers=given.workers,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        server_header=False,
+        date_header=False,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
