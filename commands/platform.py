@@ -6,12 +6,15 @@ import gc
 import json
 import os
 import runpy
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from commands.choice import EnvironmentName, commit, console
+from commands.choice import EnvironmentName, UsageError, commit, console
 from stacks.config import ROOT, load, models
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def check() -> None:
@@ -42,8 +45,25 @@ def synth(
     )
     gc.disable()  # a synth makes many objects and ends; to look for dead ones among them costs a tenth of its time
     runpy.run_path(str(ROOT / "app.py"), run_name="__main__")
+    if validate:
+        refuse_violations(out)
     stacks = sorted(out.glob(f"*-{env}/*.template.json"))
     console.print(f"{len(stacks)} stacks in {settings['output']}/")
+
+
+def refuse_violations(assembly: Path) -> None:
+    """Raise UsageError naming each rule that the assembly's validation found broken, and where."""
+    report = json.loads((assembly / "validation-report.json").read_text())
+    found = [violation for plugin in report["pluginReports"] for violation in plugin["violations"]]
+    if found:
+        places = [
+            f"  {violation['ruleName']}: {construct['constructPath']}"
+            for violation in found
+            for construct in violation["violatingConstructs"]
+        ]
+        raise UsageError(
+            "\n".join([f"{len(found)} rules are broken; cdk.out/validation-report.json has more", *places])
+        )
 
 
 def schema(

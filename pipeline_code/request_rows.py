@@ -20,6 +20,9 @@ CSV, JSON, JSON_LINES = "text/csv", "application/json", "application/jsonlines"
 EMPTY = frozenset({"", "NA"})
 """How CSV spells a missing value, as in the data contract."""
 
+MOST = 3.4028234e38
+"""The largest number the trees' float32 holds."""
+
 NUMBER, CATEGORY = "a finite number or null", "a string or null"
 SHOWN = 20
 
@@ -84,7 +87,7 @@ class Rows:
                 row.append(MISSING)
             else:
                 number = float(cell)
-                if number - number != 0:  # infinite, or spelt nan
+                if not -MOST <= number <= MOST:  # neither is what is spelt nan
                     raise ValueError
                 row.append(number)
         return row
@@ -174,7 +177,7 @@ def _from_json(cell: Any, codes: dict[Any, float] | None) -> float:
 
 
 def _finite(number: float) -> float:
-    if number - number != 0:
+    if not -MOST <= number <= MOST:
         raise ValueError
     return number
 

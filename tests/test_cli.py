@@ -1,5 +1,6 @@
 """The command as a person meets it: messages that say the fix, no tracebacks."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from commands.choice import UsageError
+from commands.platform import refuse_violations
 from stacks.config import ROOT
 
 
@@ -53,3 +56,20 @@ def test_without_credentials_the_message_says_so() -> None:
     assert done.returncode == 1
     assert "credentials" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_synth_writes_the_templates_and_validates_when_asked(tmp_path: Path) -> None:
+    done = slipway("synth", "--env", "staging", "--validate", HOME=str(tmp_path))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "7 stacks in cdk.out/\n"
+
+
+def test_broken_rules_are_named_with_their_place(tmp_path: Path) -> None:
+    construct = {"constructPath": "slipway-dev/Data/Runs"}
+    violation = {"ruleName": "NoPublicBucket", "violatingConstructs": [construct]}
+    report = {"pluginReports": [{"violations": [violation]}, {"violations": []}]}
+    (tmp_path / "validation-report.json").write_text(json.dumps(report))
+
+    with pytest.raises(UsageError, match=r"1 rules are broken.*\n  NoPublicBucket: slipway-dev/Data/Runs"):
+        refuse_violations(tmp_path)

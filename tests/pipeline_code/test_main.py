@@ -70,7 +70,10 @@ def test_an_unexpected_failure_is_explained_too(ml: Path) -> None:
     ("arguments", "expected"),
     [
         ([], "usage: python -m pipeline_code <step>; steps are evaluate, package, prepare, record, train"),
-        (["prepair"], "no step 'prepair'; steps are evaluate, package, prepare, record, train (one file each in steps/)"),
+        (
+            ["prepair"],
+            "no step 'prepair'; steps are evaluate, package, prepare, record, train (one file each in steps/)",
+        ),
     ],
 )
 def test_wrong_arguments_are_refused(
