@@ -17,7 +17,6 @@ from rehearsal.clock import clock
 from rehearsal.definition import mistakes
 from rehearsal.engine import Engine, Services
 from rehearsal.executions import RETRIED, Execution
-from rehearsal.image import Images
 from rehearsal.paging import between, page
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from rehearsal.image import Images
     from rehearsal.job_records import JobRecords
     from rehearsal.resources import Place
 
@@ -77,10 +77,10 @@ class Region:
 class Pipelines:
     """The operations, by AWS's names."""
 
-    def __init__(self, place: Callable[[Caller], Place], state: Path, job_python: Path, jobs: JobRecords) -> None:
+    def __init__(self, place: Callable[[Caller], Place], state: Path, images: Images, jobs: JobRecords) -> None:
         self.place, self.folder, self.jobs = place, state / "jobs", jobs
         self.regions: defaultdict[Caller, Region] = defaultdict(Region)
-        self.images = Images(state / "images", job_python)
+        self.images = images
 
     def install(self) -> None:
         install(SageMakerResponse, {name: getattr(self, name) for name in dir(type(self)) if name[0].isupper()})

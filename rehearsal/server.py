@@ -25,13 +25,14 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from moto.sts.models import sts_backends
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from rehearsal import accounts, buckets, coverage, events, guard, jobs, keys, pipelines, registry
+from rehearsal import accounts, buckets, coverage, endpoints, events, guard, jobs, keys, pipelines, registry
 from rehearsal.answers import as_event
 from rehearsal.api import Caller, ServiceError
 from rehearsal.callers import SERVICE_HEADER
 from rehearsal.cloudformation import CloudFormation
 from rehearsal.control import Control
 from rehearsal.functions import Functions
+from rehearsal.image import Images
 from rehearsal.job_records import JobRecords
 from rehearsal.resources import Place
 from rehearsal.schedules import Schedules
@@ -163,13 +164,17 @@ def run(state: Path, job_python: Path) -> None:
     registry.Registry(server.place).install()
     records = JobRecords()
     records.install()
-    pipelines.Pipelines(server.place, state, job_python, records).install()
+    images = Images(state / "images", job_python)
+    pipelines.Pipelines(server.place, state, images, records).install()
+    hosting = endpoints.Endpoints(server.place, state, images)
+    hosting.install()
     threading.Thread(target=web.serve_forever, daemon=True).start()
     sys.stdout.write(json.dumps({"port": web.server_port}) + "\n")
     sys.stdout.flush()
     signal.signal(signal.SIGTERM, lambda *_: sys.stdin.close())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us; then our standard input closes
     wait_for_the_end()
+    hosting.end_all()
     jobs.processes.terminate_all()
     functions.end_all()
     recorder.write()

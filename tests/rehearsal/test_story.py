@@ -76,7 +76,7 @@ def test_the_deployment_started_the_image_build(rehearsal: Rehearsal) -> None:
 
 
 def test_every_training_ran_every_step(found: Facts) -> None:
-    names = ["Prepare", "Train", "Evaluate", "Gate", "Record", "Register"]
+    names = ["Prepare", "Train", "Evaluate", "Gate", "Package", "Record", "Register"]
 
     for run in found["runs"][:3]:
         steps = [(step["name"], step["status"]) for step in found["steps"] if step["run"] == run["title"]]

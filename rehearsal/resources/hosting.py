@@ -1,0 +1,137 @@
+"""SageMaker models, endpoint configurations and endpoints."""
+
+from __future__ import annotations
+
+import time
+
+from rehearsal.resources import Json, Place, Provider, call, tags
+
+LOOK_SECONDS = 0.05
+LONGEST_SECONDS = 600
+
+
+class EndpointError(Exception):
+    """An endpoint that did not come into service, or was rolled back."""
+
+
+class Model(Provider):
+    type = "AWS::SageMaker::Model"
+    known = frozenset({"EnableNetworkIsolation", "ExecutionRoleArn", "ModelName", "PrimaryContainer", "VpcConfig"})
+    fixed = known
+
+    def create(self, place: Place, name: str, properties: Json) -> str:
+        model = str(properties.get("ModelName") or name[-63:].strip("-"))
+        given = {key: value for key, value in properties.items() if key not in {"ModelName", "Tags"}}
+        call(place.client("sagemaker"), "create_model", ModelName=model, Tags=tags(properties), **given)
+        return model
+
+    def read(self, place: Place, physical_id: str, properties: Json) -> object:
+        return place.client("sagemaker").describe_model(ModelName=physical_id)
+
+    def delete(self, place: Place, physical_id: str, properties: Json) -> None:
+        place.client("sagemaker").delete_model(ModelName=physical_id)
+
+    def attributes(self, place: Place, physical_id: str, properties: Json) -> Json:
+        return {"ModelName": physical_id, "Id": place.arn("sagemaker", f"model/{physical_id}")}
+
+
+class EndpointConfig(Provider):
+    type = "AWS::SageMaker::EndpointConfig"
+    known = frozenset(
+        {
+            "AsyncInferenceConfig",
+            "DataCaptureConfig",
+            "EnableNetworkIsolation",
+            "EndpointConfigName",
+            "ExecutionRoleArn",
+            "KmsKeyId",
+            "ProductionVariants",
+            "ShadowProductionVariants",
+            "VpcConfig",
+        }
+    )
+    fixed = known
+
+    def create(self, place: Place, name: str, properties: Json) -> str:
+        config = str(properties.get("EndpointConfigName") or name[-63:].strip("-"))
+        given = {key: value for key, value in properties.items() if key not in {"EndpointConfigName", "Tags"}}
+        call(
+            place.client("sagemaker"),
+            "create_endpoint_config",
+            EndpointConfigName=config,
+            Tags=tags(properties),
+            **given,
+        )
+        return config
+
+    def read(self, place: Place, physical_id: str, properties: Json) -> object:
+        return place.client("sagemaker").describe_endpoint_config(EndpointConfigName=physical_id)
+
+    def delete(self, place: Place, physical_id: str, properties: Json) -> None:
+        place.client("sagemaker").delete_endpoint_config(EndpointConfigName=physical_id)
+
+    def attributes(self, place: Place, physical_id: str, properties: Json) -> Json:
+        arn = place.arn("sagemaker", f"endpoint-config/{physical_id}")
+        return {"EndpointConfigName": physical_id, "Id": arn}
+
+
+class Endpoint(Provider):
+    type = "AWS::SageMaker::Endpoint"
+    known = frozenset(
+        {
+            "DeploymentConfig",
+            "EndpointConfigName",
+            "EndpointName",
+            "ExcludeRetainedVariantProperties",
+            "RetainAllVariantProperties",
+        }
+    )
+    fixed = frozenset({"EndpointName"})
+
+    def create(self, place: Place, name: str, properties: Json) -> str:
+        endpoint = str(properties.get("EndpointName") or name[-63:].strip("-"))
+        sagemaker = place.client("sagemaker")
+        config = properties["EndpointConfigName"]
+        given = {"DeploymentConfig": properties["DeploymentConfig"]} if "DeploymentConfig" in properties else {}
+        call(
+            sagemaker,
+            "create_endpoint",
+            EndpointName=endpoint,
+            EndpointConfigName=config,
+            Tags=tags(properties),
+            **given,
+        )
+        try:
+            _settle(place, endpoint, config)
+        except EndpointError:
+            sagemaker.delete_endpoint(EndpointName=endpoint)
+            raise
+        return endpoint
+
+    def update(self, place: Place, physical_id: str, old: Json, new: Json) -> None:
+        given = {key: value for key, value in new.items() if key not in {"EndpointName", "Tags"}}
+        call(place.client("sagemaker"), "update_endpoint", EndpointName=physical_id, **given)
+        _settle(place, physical_id, new["EndpointConfigName"])
+
+    def read(self, place: Place, physical_id: str, properties: Json) -> object:
+        found = place.client("sagemaker").describe_endpoint(EndpointName=physical_id)
+        return found["EndpointStatus"] == "InService"
+
+    def delete(self, place: Place, physical_id: str, properties: Json) -> None:
+        place.client("sagemaker").delete_endpoint(EndpointName=physical_id)
+
+    def attributes(self, place: Place, physical_id: str, properties: Json) -> Json:
+        return {"EndpointName": physical_id, "Id": place.arn("sagemaker", f"endpoint/{physical_id}")}
+
+
+def _settle(place: Place, endpoint: str, config: str) -> None:
+    """Wait as CloudFormation does, until the endpoint serves the configuration or says why it does not."""
+    end = time.monotonic() + LONGEST_SECONDS
+    while time.monotonic() < end:
+        found = place.client("sagemaker").describe_endpoint(EndpointName=endpoint)
+        if found["EndpointStatus"] == "InService" and found["EndpointConfigName"] == config:
+            return
+        if found["EndpointStatus"] in {"InService", "Failed"}:
+            raise EndpointError(found.get("FailureReason", f"endpoint {endpoint} does not serve {config}"))
+        time.sleep(LOOK_SECONDS)
+    raise EndpointError(f"endpoint {endpoint} did not come into service")

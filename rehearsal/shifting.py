@@ -1,0 +1,95 @@
+"""Blue/green deployment of an endpoint: traffic goes over in steps, each baked; an alarm takes all of it back.
+
+https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-blue-green.html
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from rehearsal import metrics
+from rehearsal.clock import clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rehearsal.fleet import Fleet
+    from rehearsal.resources import Place
+
+Json = dict[str, Any]
+
+WATCHED_SECONDS = 1.5
+"""How long of a bake really passes, so that probes and users are answered by the new fleet; the rest is skipped."""
+
+LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What DeploymentConfig asks for: the share of traffic on the new fleet, step by step, and the bake of each."""
+
+    steps: tuple[float, ...]
+    bake_seconds: float
+    alarms: tuple[str, ...]
+
+    @classmethod
+    def of(cls, config: Json) -> Self:
+        routing = config.get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration", {})
+        alarms = config.get("AutoRollbackConfiguration", {}).get("Alarms", [])
+        return cls(
+            tuple(_steps(routing)),
+            float(routing.get("WaitIntervalInSeconds", 0)),
+            tuple(alarm["AlarmName"] for alarm in alarms),
+        )
+
+
+def _steps(routing: Json) -> Iterator[float]:
+    """Shares of the whole; a size in instances is taken as one of two, the least a canary can be."""
+    size = routing.get("CanarySize") or routing.get("LinearStepSize")
+    share = 1.0
+    if size:
+        share = size["Value"] / 100 if size["Type"] == "CAPACITY_PERCENT" else 0.5
+    if routing.get("Type") == "LINEAR":
+        reached = share
+        while reached < 1:
+            yield reached
+            reached += share
+    elif routing.get("Type") == "CANARY":
+        yield share
+    yield 1.0
+
+
+def shift(plan: Plan, place: Place, fleets: list[Fleet], green: Fleet) -> str | None:
+    """Move traffic to the green fleet; returns why it was taken back, or None if all of it stayed."""
+    blue = list(fleets)
+    since = clock.now()
+    fleets.append(green)
+    for share in plan.steps:
+        green.weight = share
+        for fleet in blue:
+            fleet.weight = 1 - share
+        raised = _bake(plan, place, since)
+        if raised:
+            for fleet in blue:
+                fleet.weight = 1.0
+            green.weight = 0.0
+            return f"Update failed, the endpoint was rolled back: alarm {raised.alarm} is in ALARM: {raised.reason}"
+    return None
+
+
+def _bake(plan: Plan, place: Place, since: Any) -> metrics.Verdict | None:
+    """Watch the alarms for a while that really passes, then let the rest of the bake go by."""
+    end = time.monotonic() + (WATCHED_SECONDS if plan.alarms else 0)
+    while True:
+        for alarm in plan.alarms:
+            verdict = metrics.judge(place, alarm, since)
+            if verdict.raised:
+                return verdict
+        if time.monotonic() >= end:
+            break
+        time.sleep(LOOK_SECONDS)
+    if plan.bake_seconds:
+        clock.skip(plan.bake_seconds, "the new fleet of an endpoint is watched")
+    return None
