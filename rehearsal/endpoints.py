@@ -10,15 +10,13 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
 from rehearsal import shifting
 from rehearsal.api import Caller, Json, ServiceError, install
 from rehearsal.clock import clock
-from rehearsal.fleet import Fleet, FleetError, Origin, download
-from rehearsal.image import ImageError
+from rehearsal.fleet import Fleet, Origin, download
 from rehearsal.paging import between, page
 
 if TYPE_CHECKING:
@@ -177,7 +175,8 @@ class Endpoints:
         said = reply.body.decode(errors="replace")
         message = f'Received client error ({reply.status}) from {fleet.origin.variant} with message "{said}".'
         error = {"Message": message, "OriginalStatusCode": reply.status, "OriginalMessage": said}
-        headers = {"Content-Type": "application/json", "x-amzn-ErrorType": "ModelError"}
+        status = str(int(HTTPStatus.FAILED_DEPENDENCY))  # moto reads it here and nowhere else
+        headers = {"Content-Type": "application/json", "x-amzn-ErrorType": "ModelError", "status": status}
         return HTTPStatus.FAILED_DEPENDENCY, headers, json.dumps(error).encode()
 
     def end_all(self) -> None:
@@ -189,23 +188,24 @@ class Endpoints:
     def _create(self, caller: Caller, endpoint: Endpoint, config: Json) -> None:
         try:
             endpoint.fleets = [self._start(caller, endpoint, config)]
-        except (FleetError, ImageError, ClientError, BotoCoreError) as error:
+        except Exception as error:  # noqa: BLE001 whatever keeps a fleet from starting is the endpoint's reason
             endpoint.turn("Failed", FailureReason=str(error))
             return
         endpoint.turn("InService", ProductionVariants=_variants(endpoint))
 
     def _update(self, caller: Caller, endpoint: Endpoint, config: Json, plan: shifting.Plan) -> None:
         """Blue/green: a green fleet beside the blue one, traffic in steps, back again if an alarm says so."""
+        blue = list(endpoint.fleets)
         try:
             green = self._start(caller, endpoint, config)
-        except (FleetError, ImageError, ClientError, BotoCoreError) as error:
-            endpoint.turn("InService", FailureReason=f"Update failed, the endpoint was rolled back: {error}")
-            return
-        blue = list(endpoint.fleets)
-        refused = shifting.shift(plan, self.place(caller), endpoint.fleets, green)
-        for fleet in [green] if refused else blue:
-            fleet.end()
+            refused = shifting.shift(plan, self.place(caller), endpoint.fleets, green)
+        except Exception as error:  # noqa: BLE001 the same; the fleet that serves stays
+            refused = f"Update failed, the endpoint was rolled back: {error}"
+        fleets = list(endpoint.fleets)
         endpoint.fleets[:] = blue if refused else [green]
+        for fleet in fleets:
+            if fleet not in endpoint.fleets:
+                fleet.end()
         if refused:
             endpoint.turn("InService", FailureReason=refused)
             return

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from moto.cloudwatch.models import cloudwatch_backends
+from moto.cloudwatch.models import MetricDatum, cloudwatch_backends
 
 from rehearsal.clock import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
 
     from rehearsal.resources import Place
 
@@ -50,11 +49,8 @@ class Verdict:
 def put(place: Place, namespace: str, values: Mapping[str, float], dimensions: Mapping[str, str]) -> None:
     """One value of each metric, now."""
     named = [{"Name": name, "Value": value} for name, value in dimensions.items()]
-    data = [
-        {"MetricName": metric, "Value": value, "Dimensions": named, "Timestamp": clock.now().isoformat()}
-        for metric, value in values.items()
-    ]
-    cloudwatch_backends[place.account][place.region].put_metric_data(namespace, data)
+    kept = cloudwatch_backends[place.account][place.region].metric_data
+    kept += [MetricDatum(namespace, metric, value, named, clock.now()) for metric, value in values.items()]
 
 
 def judge(place: Place, name: str, since: datetime) -> Verdict:
@@ -79,11 +75,12 @@ def judge(place: Place, name: str, since: datetime) -> Verdict:
 def _figure(place: Place, alarm: Json, since: datetime) -> float | None:
     wanted = {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]}
     values = [
-        float(getattr(datum, "value", 0.0))
-        for datum in cloudwatch_backends[place.account][place.region].get_all_metrics()
-        if datum.namespace == alarm["Namespace"]
+        datum.value
+        for datum in list(cloudwatch_backends[place.account][place.region].metric_data)
+        if isinstance(datum, MetricDatum)
+        and datum.namespace == alarm["Namespace"]
         and datum.name == alarm["MetricName"]
-        and datum.timestamp >= since - timedelta(seconds=1)
+        and _utc(datum.timestamp) >= since - timedelta(seconds=1)
         and {dimension.name: dimension.value for dimension in datum.dimensions} == wanted
     ]
     if not values:
@@ -92,3 +89,8 @@ def _figure(place: Place, alarm: Json, since: datetime) -> float | None:
         share = float(alarm["ExtendedStatistic"].removeprefix("p")) / 100
         return sorted(values)[min(int(share * len(values)), len(values) - 1)]
     return float(STATISTICS[alarm["Statistic"]](values))
+
+
+def _utc(time: datetime) -> datetime:
+    """Moto keeps times as they came, some without a zone."""
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

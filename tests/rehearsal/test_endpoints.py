@@ -1,0 +1,198 @@
+"""Endpoints of the embedded AWS: they serve what was trained, shift traffic, and go back when an alarm says so."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import uuid
+import zipfile
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from botocore.exceptions import ClientError
+from engine_world import World
+from real_jobs import Real
+
+from stacks.config import ROOT
+
+URI = "{account}.dkr.ecr.eu-west-1.amazonaws.com/serve:1"
+CANARY = {
+    "BlueGreenUpdatePolicy": {
+        "TrafficRoutingConfiguration": {
+            "Type": "CANARY",
+            "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 50},
+            "WaitIntervalInSeconds": 300,
+        }
+    },
+    "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "failing"}]},
+}
+
+
+class Serving:
+    """An account with a serve image and versions to serve."""
+
+    def __init__(self, world: World, real: Real) -> None:
+        self.world, self.uri = world, URI.format(account=world.account)
+        self.sagemaker, self.runtime = world.client("sagemaker"), world.client("sagemaker-runtime")
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for file in [*(ROOT / "pipeline_code").rglob("*.py"), ROOT / "requirements/serve.txt"]:
+                archive.write(file, file.relative_to(ROOT))
+        s3 = world.client("s3")
+        s3.put_object(Bucket=world.bucket, Key="serve.zip", Body=packed.getvalue())
+        s3.put_object(Bucket=world.bucket, Key="model.tar.gz", Body=(real.package / "model.tar.gz").read_bytes())
+        s3.put_object(Bucket=world.bucket, Key="unpackaged.tar.gz", Body=real.archive.read_bytes())
+        world.client("codebuild").create_project(
+            name="serve",
+            source={"type": "S3", "location": f"{world.bucket}/serve.zip"},
+            artifacts={"type": "NO_ARTIFACTS"},
+            serviceRole=world.role,
+            environment={
+                "type": "LINUX_CONTAINER",
+                "image": "x",
+                "computeType": "BUILD_GENERAL1_SMALL",
+                "environmentVariables": [{"name": "SERVE_IMAGE_URI", "value": self.uri}],
+            },
+        )
+
+    def config(self, key: str = "model.tar.gz") -> str:
+        name = f"c-{uuid.uuid4().hex[:8]}"
+        container = {"Image": self.uri, "ModelDataUrl": f"s3://{self.world.bucket}/{key}"}
+        self.sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=self.world.role)
+        variant = {"VariantName": "main", "ModelName": name, "InitialInstanceCount": 2, "InstanceType": "ml.m5.large"}
+        self.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+        return name
+
+    def create(self, config: str) -> dict[str, Any]:
+        self.sagemaker.create_endpoint(EndpointName="live", EndpointConfigName=config)
+        return self.settled()
+
+    def settled(self) -> dict[str, Any]:
+        while True:
+            found: dict[str, Any] = self.sagemaker.describe_endpoint(EndpointName="live")
+            if found["EndpointStatus"] in {"InService", "Failed"}:
+                return found
+            time.sleep(0.02)
+
+    def ask(self, body: str, media: str = "text/csv") -> Any:
+        answer = self.runtime.invoke_endpoint(
+            EndpointName="live", Body=body.encode(), ContentType=media, Accept="application/json"
+        )
+        return json.loads(answer["Body"].read())["predictions"]
+
+
+@pytest.fixture
+def serving(world: World, real: Real) -> Serving:
+    return Serving(world, real)
+
+
+@pytest.fixture(scope="module")
+def lines(real: Real) -> list[str]:
+    names = json.loads((real.model / "features.json").read_text())["features"]
+    rows = pl.read_parquet(real.dataset / "test.parquet").select(names).head(300)
+    return rows.write_csv(include_header=False).splitlines()
+
+
+def expected(real: Real, count: int) -> Any:
+    from pipeline_code.predictor import Predictor
+
+    rows = pl.read_parquet(real.dataset / "test.parquet").head(count)
+    return Predictor.load(real.model).predict(rows.to_dict(as_series=False))
+
+
+def test_an_endpoint_answers_as_the_trainer_would(serving: Serving, real: Real, lines: list[str]) -> None:
+    config = serving.config()
+
+    found = serving.create(config)
+
+    assert (found["EndpointStatus"], found["EndpointConfigName"]) == ("InService", config)
+    assert found["ProductionVariants"][0]["CurrentInstanceCount"] == 2
+    probabilities = np.array([one["probability"] for one in serving.ask("\n".join(lines))])
+    assert np.max(np.abs(probabilities - expected(real, 300))) <= 1e-6
+
+
+def test_a_containers_refusal_is_a_model_error(serving: Serving) -> None:
+    serving.create(serving.config())
+
+    with pytest.raises(ClientError) as refused:
+        serving.ask("1,2,3")
+
+    assert refused.value.response["Error"]["Code"] == "ModelError"
+    assert refused.value.response["OriginalStatusCode"] == 400
+    assert "19 columns" in refused.value.response["OriginalMessage"]
+
+
+def test_a_version_that_was_never_packaged_fails_with_its_last_words(serving: Serving) -> None:
+    found = serving.create(serving.config("unpackaged.tar.gz"))
+
+    assert found["EndpointStatus"] == "Failed"
+    assert "did not pass the ping health check" in found["FailureReason"]
+    assert "serve a version that the step `package` has made" in found["FailureReason"]
+
+
+def test_what_does_not_exist_is_named(serving: Serving) -> None:
+    with pytest.raises(ClientError, match='Could not find endpoint configuration "none"'):
+        serving.sagemaker.create_endpoint(EndpointName="live", EndpointConfigName="none")
+    with pytest.raises(ClientError, match='Could not find endpoint "live"'):
+        serving.sagemaker.describe_endpoint(EndpointName="live")
+    with pytest.raises(ClientError, match="Endpoint live of account"):
+        serving.ask("1")
+
+
+def test_an_update_goes_over_in_steps_and_the_bake_is_skipped(serving: Serving, lines: list[str]) -> None:
+    serving.create(serving.config())
+    new = serving.config()
+
+    serving.sagemaker.update_endpoint(EndpointName="live", EndpointConfigName=new, DeploymentConfig=CANARY)
+    asked = 0
+    while serving.sagemaker.describe_endpoint(EndpointName="live")["EndpointStatus"] == "Updating":
+        serving.ask(lines[0])
+        asked += 1
+
+    found = serving.settled()
+    assert found["EndpointConfigName"] != new  # the alarm it names does not exist: nothing would watch the new fleet
+    assert "alarm failing does not exist" in found["FailureReason"]
+    assert asked
+
+
+def alarm(serving: Serving, config: str) -> None:
+    serving.world.client("cloudwatch").put_metric_alarm(
+        AlarmName="failing",
+        Namespace="AWS/SageMaker",
+        MetricName="Invocation4XXErrors",
+        Dimensions=[
+            {"Name": "EndpointName", "Value": "live"},
+            {"Name": "VariantName", "Value": "main"},
+            {"Name": "EndpointConfigName", "Value": config},
+        ],
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=2,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="notBreaching",
+    )
+
+
+@pytest.mark.parametrize("bad", [False, True], ids=["quiet", "failing"])
+def test_an_alarm_on_the_new_fleet_takes_the_traffic_back(serving: Serving, lines: list[str], bad: bool) -> None:
+    old = serving.config()
+    serving.create(old)
+    new = serving.config()
+    alarm(serving, new)
+
+    serving.sagemaker.update_endpoint(EndpointName="live", EndpointConfigName=new, DeploymentConfig=CANARY)
+    while serving.sagemaker.describe_endpoint(EndpointName="live")["EndpointStatus"] == "Updating":
+        if bad:
+            with pytest.raises(ClientError):
+                serving.ask("1,2,3")
+        serving.ask(lines[0])
+
+    found = serving.settled()
+    assert found["EndpointConfigName"] == (old if bad else new)
+    if bad:
+        assert "alarm failing is in ALARM: Invocation4XXErrors Sum is" in found["FailureReason"]
+    assert serving.ask(lines[0])
