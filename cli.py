@@ -7,14 +7,26 @@ import sys
 
 import typer
 
-from commands import data, platform, rehearse, runs
+from commands import data, platform, rehearse, releases, runs
 from stacks.config import ConfigError
 
 STOPPED = 130
 """How a shell reports a command that Ctrl-C ended."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for verb in (platform.check, platform.schema, platform.synth, rehearse.rehearse, runs.train, runs.retry, runs.stop):
+for verb in (
+    platform.check,
+    platform.schema,
+    platform.synth,
+    rehearse.rehearse,
+    runs.train,
+    runs.retry,
+    runs.stop,
+    releases.release,
+    releases.rollback,
+    releases.status,
+    releases.history,
+):
     app.command()(verb)
 app.add_typer(data.app, name="data")
 

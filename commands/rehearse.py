@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from commands.choice import EnvironmentName, ModelName, UsageError, chosen, commit, console
+from commands.releases import release_place
 from stacks.config import ROOT
 from stacks.names import champion_prefix, periods_prefix
 
@@ -68,6 +69,7 @@ def rehearsal_plan(env: str, model: str, **how: Any) -> Any:
         periods_prefix=periods_prefix(model),
         champion=ChampionPlace(names.runs_bucket, champion_prefix(model)),
         commit=commit(),
+        serving=release_place(names, model, environment.stage),
         **how,
     )
 

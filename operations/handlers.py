@@ -7,6 +7,7 @@ import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from operations import desired
 from operations.champion import ChampionPlace
 from operations.listings import DataPlace, starts_a_run
 from operations.notices import SUBJECT_LIMIT, notice
@@ -50,6 +51,21 @@ def tell(event: Json, _context: object) -> Json:
     subject, message = notice(boto3.client("sagemaker"), boto3.client("logs"), detail["pipelineExecutionArn"])
     boto3.client("sns").publish(TopicArn=json.loads(os.environ[SETTINGS])["topic"], Subject=subject, Message=message)
     return {"outcome": "told", "subject": subject}
+
+
+def make_version_parameter(event: Json, _context: object) -> Json:
+    """A custom resource of CloudFormation: the parameter of a model's desired version is there, whatever it says."""
+    import boto3
+
+    name = event["ResourceProperties"]["Name"]
+    try:
+        if event["RequestType"] != "Delete":  # a parameter outlives its stack: it says what is live
+            desired.make(boto3.client("ssm"), name)
+        answer = {"Status": "SUCCESS", "Data": {"Name": name}}
+    except Exception as error:  # noqa: BLE001 CloudFormation waits an hour for an answer that does not come
+        answer = {"Status": "FAILED", "Reason": f"{type(error).__name__}: {error}"}
+    desired.answer(event, {**answer, "PhysicalResourceId": name})
+    return answer
 
 
 def starter_of(settings: Mapping[str, Any], client: Any) -> Starter:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from rehearsal.resources import Place
 
+SOON_SECONDS = 0.5
+"""An update that takes longer goes on when its caller has been answered: one of an endpoint takes its bake."""
+
 NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
 
 
@@ -95,9 +98,17 @@ class CloudFormation:
         stack = region.stack(request["StackName"])
         template = stack.template if request.get("UsePreviousTemplate") else self._template(caller, request)
         parameters = answers.parameters(stack, request)
-        if template == stack.template and parameters == stack.parameters:
+        if Deployment(stack, template, parameters, region.exports).changes_nothing:
             raise ServiceError("ValidationError", "No updates are to be performed.")
-        self._deploy(region, stack, "UPDATE", template, parameters)
+        if stack.status.endswith("_IN_PROGRESS"):
+            message = f"Stack:{stack.id} is in {stack.status} state and can not be updated."
+            raise ServiceError("ValidationError", message)
+        stack.happened("UPDATE_IN_PROGRESS", reason="User Initiated")
+        at_work = threading.Thread(
+            target=self._deploy, args=(region, stack, "UPDATE", template, parameters), daemon=True
+        )
+        at_work.start()
+        at_work.join(SOON_SECONDS)
         return {"StackId": stack.id}
 
     def DeleteStack(self, caller: Caller, request: Json) -> Json:  # noqa: N802
@@ -127,7 +138,7 @@ class CloudFormation:
             tags=request.get("Tags", []),
             changes=answers.changes(stack, template),
         )
-        if kind == "UPDATE" and template == stack.template and made.parameters == stack.parameters:
+        if kind == "UPDATE" and Deployment(stack, template, made.parameters, region.exports).changes_nothing:
             made.execution = "UNAVAILABLE"
         region.change_sets[stack.name, made.name] = made
         return {"Id": made.id, "StackId": stack.id}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from rehearsal import custom_answers
 from rehearsal.clock import clock
 from rehearsal.faults import FaultError, faults
 
@@ -34,6 +35,9 @@ class Control:
         return [json.dumps(answer).encode()]
 
     def _answer(self, order: str, given: Json) -> tuple[str, Json]:
+        kind, _, about = order.partition("/")
+        if kind == custom_answers.ORDER:
+            return "200 OK", custom_answers.take(about, given)
         if order not in self.orders:
             return "404 Not Found", {"error": f"no {order!r}; orders are {', '.join(self.orders)}"}
         try:

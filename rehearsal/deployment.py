@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rehearsal import templates
-from rehearsal.resources import Json, ReplaceError, provider, providers
+from rehearsal.resources import Json, ReplaceError, provider, provider_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,6 +45,7 @@ class Stack:
     reason: str | None = None
     protected: bool = False
     resources: dict[str, Resource] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
     outputs: list[Json] = field(default_factory=list)
     events: list[Json] = field(default_factory=list)
 
@@ -78,7 +79,8 @@ class Deployment:
     def run(self, verb: str) -> None:
         """Carry out; on any failure undo in reverse order and say why. `verb` is CREATE or UPDATE."""
         stack = self.stack
-        stack.happened(f"{verb}_IN_PROGRESS", reason="User Initiated")
+        if stack.status != f"{verb}_IN_PROGRESS":
+            stack.happened(f"{verb}_IN_PROGRESS", reason="User Initiated")
         try:
             self.values = self._parameters()
             for name in templates.in_order(self.template):
@@ -90,8 +92,15 @@ class Deployment:
             self._roll_back(verb, error)
             return
         stack.template, stack.parameters, stack.outputs = self.text, self.given, outputs
+        stack.values = self.values
         stack.description = self.template.get("Description")
         stack.happened(f"{verb}_COMPLETE")
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether template and parameters are those that are deployed, the values of SSM parameters included."""
+        same = self.text == self.stack.template and self.given == self.stack.parameters
+        return same and self._parameters() == self.stack.values
 
     # The scope of the template's functions.
 
@@ -167,7 +176,7 @@ class Deployment:
             self._update(old, properties, retained=retained)
 
     def _create(self, name: str, kind: str, properties: Json, *, retained: bool) -> Resource:
-        made, place = providers()[kind], self.stack.place
+        made, place = provider_of(kind), self.stack.place
         self.stack.happened("CREATE_IN_PROGRESS", (name, kind, ""))
         physical_id = made.create(place, f"{self.stack.name}-{name}-{secrets.token_hex(4)}", copy.deepcopy(properties))
         self.undo.append(lambda: self._delete(self.stack.resources[name]))
@@ -179,7 +188,7 @@ class Deployment:
         return resource
 
     def _update(self, old: Resource, properties: Json, *, retained: bool) -> None:
-        made, place = providers()[old.type], self.stack.place
+        made, place = provider_of(old.type), self.stack.place
         about = (old.logical_id, old.type, old.physical_id)
         self.stack.happened("UPDATE_IN_PROGRESS", about)
         changed = {key for key in {*old.properties, *properties} if old.properties.get(key) != properties.get(key)}
@@ -202,10 +211,12 @@ class Deployment:
         self._create(old.logical_id, old.type, properties, retained=retained)
         self.undo.append(lambda: self.stack.resources.__setitem__(old.logical_id, old))
         self.undo[-1], self.undo[-2] = self.undo[-2], self.undo[-1]
-        self.before[f"{old.logical_id} (replaced)"] = self.before.pop(old.logical_id)
+        self.before.pop(old.logical_id)
+        if self.template["Resources"][old.logical_id].get("UpdateReplacePolicy", "Delete") == "Delete":
+            self.before[f"{old.logical_id} (replaced)"] = old
 
     def _restore(self, old: Resource, properties: Json) -> None:
-        providers()[old.type].update(self.stack.place, old.physical_id, properties, old.properties)
+        provider_of(old.type).update(self.stack.place, old.physical_id, properties, old.properties)
         self.stack.resources[old.logical_id] = old
 
     def _remove_what_is_gone(self) -> None:
@@ -220,7 +231,7 @@ class Deployment:
         return declared and templates.wanted(self.template, resource.logical_id, self)
 
     def _delete(self, resource: Resource) -> None:
-        providers()[resource.type].delete(self.stack.place, resource.physical_id, resource.properties)
+        provider_of(resource.type).delete(self.stack.place, resource.physical_id, resource.properties)
         if self.stack.resources.get(resource.logical_id) == resource:
             del self.stack.resources[resource.logical_id]
         self.stack.happened("DELETE_COMPLETE", (resource.logical_id, resource.type, resource.physical_id))
@@ -248,7 +259,7 @@ def delete(stack: Stack) -> None:
             stack.happened("DELETE_SKIPPED", about)
             continue
         try:
-            providers()[resource.type].delete(stack.place, resource.physical_id, resource.properties)
+            provider_of(resource.type).delete(stack.place, resource.physical_id, resource.properties)
         except Exception as error:  # noqa: BLE001 the service's refusal is the stack's reason
             stack.happened("DELETE_FAILED", about, reason=str(error))
             stack.happened("DELETE_FAILED", reason=f"The following resource(s) failed to delete: [{about[0]}].")

@@ -16,6 +16,7 @@ from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 from rehearsal import shifting
 from rehearsal.api import Caller, Json, ServiceError, install
 from rehearsal.clock import clock
+from rehearsal.faults import faults
 from rehearsal.fleet import Fleet, Origin, download
 from rehearsal.paging import between, page
 
@@ -125,7 +126,7 @@ class Endpoints:
                 "EndpointStatus": "Creating",
                 "CreationTime": clock.now(),
                 "LastModifiedTime": clock.now(),
-                **{key: request[key] for key in ("DeploymentConfig",) if key in request},
+                "LastDeploymentConfig": request.get("DeploymentConfig"),
             }
         )
         region.endpoints[name] = made
@@ -140,7 +141,11 @@ class Endpoints:
             if endpoint.status != "InService":
                 raise ServiceError("ValidationException", f"Cannot update in-progress endpoint {name!r}.")
             endpoint.turn("Updating")
-        plan = shifting.Plan.of(request.get("DeploymentConfig") or endpoint.described.get("DeploymentConfig") or {})
+        wanted = request.get("DeploymentConfig")
+        if request.get("RetainDeploymentConfig"):
+            wanted = endpoint.described["LastDeploymentConfig"]
+        endpoint.described["LastDeploymentConfig"] = wanted
+        plan = shifting.Plan.of(wanted or {})
         threading.Thread(target=self._update, args=(caller, endpoint, config, plan), daemon=True).start()
         return {"EndpointArn": endpoint.described["EndpointArn"]}
 
@@ -220,7 +225,7 @@ class Endpoints:
         owner = Caller(container["Image"].split(".")[0], caller.region)
         image = self.images.find(self.place(owner), container["Image"])
         origin = Origin(endpoint.described["EndpointName"], variant["VariantName"], config["EndpointConfigName"])
-        fleet = Fleet(origin, place, variant)
+        fleet = Fleet(origin, place, variant, fault=faults.take(origin.endpoint))
         archive = download(place, role, container["ModelDataUrl"])
         fleet.start(image, self.folder / uuid.uuid4().hex[:12], archive, container.get("Environment", {}))
         return fleet

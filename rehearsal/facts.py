@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from rehearsal.release_acts import Released
     from rehearsal.story import Act, Rehearsal
 
 Facts = dict[str, Any]
@@ -25,6 +26,7 @@ PROVED = (
     "its steps run on real data, as processes with the image's lock, from the source the image is built of",
     "the gates, the registration and the comparison with the champion work on what was deployed",
     "an arriving period, a schedule and a person start runs; faults are retried, interrupted jobs go on, failures told",
+    "a registered version is served as it was trained; a failing one is taken back by its alarm, and one command goes back",
     "bucket, key, registry and trust policies let in whom they name, and nobody else",
 )
 NOT_PROVED = (
@@ -51,8 +53,11 @@ def facts(rehearsal: Rehearsal) -> Facts:
         "versions": [_version(act) for act in versions],
         "version": _version(versions[-1]),
         "champion": rehearsal.champion,
+        "releases": [_release(released, rehearsal.plan.environment) for released in rehearsal.releases],
+        "invocations": rehearsal.invocations,
         "seconds": {**rehearsal.seconds, "total": rehearsal.total_seconds},
-        "simulated_seconds": sum(sum(act.simulated_seconds.values()) for act in rehearsal.acts),
+        "simulated_seconds": sum(sum(act.simulated_seconds.values()) for act in rehearsal.acts)
+        + sum(released.simulated_seconds for released in rehearsal.releases),
         "proved": list(PROVED),
         "not_proved": list(NOT_PROVED),
     }
@@ -115,9 +120,25 @@ def _version(act: Act) -> Facts:
     }
 
 
+def _release(released: Released, environment: str) -> Facts:
+    entry = released.entry
+    return {
+        "title": released.title,
+        "version": entry.version,
+        "environment": environment,
+        "outcome": entry.outcome,
+        "cause": entry.cause,
+        "because": entry.because,
+        "from": entry.previous,
+        "to": released.live,
+        "seconds": released.seconds,
+        "simulated_seconds": released.simulated_seconds,
+    }
+
+
 def tables(found: Facts) -> list[RenderableType]:
     """The same for people: what was deployed, what ran, how good it is, what this shows and does not."""
-    return [_deployed(found), _ran(found), *_told(found), _good(found), _time(found), _shown(found)]
+    return [_deployed(found), _ran(found), *_told(found), _good(found), _live(found), _time(found), _shown(found)]
 
 
 def _table(title: str, *columns: str, show_header: bool = True) -> Table:
@@ -186,6 +207,16 @@ def _good(found: Facts) -> Table:
         table.add_row(metric, *figures, "" if beside is None else f"{beside:.4f}")
     table.caption = "\n".join(f"{v['arn']}\n  {v['stage']}/{v['status']}, {v['approval']}" for v in versions)
     table.caption_justify = "left"
+    return table
+
+
+def _live(found: Facts) -> Table:
+    """A row a release."""
+    table = _table("Released", "", "version", "outcome", "live after", "seconds", "simulated")
+    for release in found["releases"]:
+        version, live = (release[key].rsplit("/", 1)[-1] for key in ("version", "to"))
+        took, skipped = f"{release['seconds']:.1f}", f"{release['simulated_seconds']:.0f} s"
+        table.add_row(release["title"], version, release["outcome"], f"version {live}", took, skipped)
     return table
 
 

@@ -26,7 +26,10 @@ REASONS = {
 }
 """What a step that meets the fault fails with; an interruption of a spot instance fails nothing by itself."""
 
-KINDS = (*REASONS, INTERRUPTED)
+FAILING, SLOW = "ContainerFails", "ContainerIsSlow"
+"""What befalls the next fleet of an endpoint: every other request is answered with 500, or after a second."""
+
+KINDS = (*REASONS, INTERRUPTED, FAILING, SLOW)
 
 EXCEPTIONS = {
     CAPACITY: "SageMaker.CAPACITY_ERROR",
@@ -44,7 +47,7 @@ class FaultError(Exception):
 
 @dataclass
 class Fault:
-    """What befalls the step of this name, the next `times` times it runs."""
+    """What befalls the step or the endpoint of this name, the next `times` times it runs or gets a fleet."""
 
     step: str
     kind: str

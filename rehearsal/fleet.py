@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 from rehearsal import metrics
+from rehearsal.faults import FAILING, SLOW
 from rehearsal.jobs import processes
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ HOST = "127.0.0.1"
 HEALTHY_SECONDS = 60.0
 ANSWER_SECONDS = 60.0
 LAST_LINES = 20
+SLOW_SECONDS = 1.0
 PASSED_ON = ("content-type", "accept", "x-amzn-sagemaker-custom-attributes")
 
 
@@ -67,6 +69,8 @@ class Fleet:
     described: Json
     weight: float = 1.0
     credit: float = 0.0
+    fault: str | None = None
+    _asked: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
     _said: list[str] = field(default_factory=list)
     _ended: bool = False
@@ -130,12 +134,24 @@ class Fleet:
         """One request through to the container; a container that is gone answers as SageMaker would for it."""
         begun = time.monotonic()
         passed = {name: value for name, value in headers.items() if name.lower() in PASSED_ON}
+        self._asked += 1
+        if self.fault == SLOW:
+            time.sleep(SLOW_SECONDS)
         try:
             reply = self._ask("POST", "/invocations", body, passed)
         except OSError as error:
             reply = Reply(http.client.SERVICE_UNAVAILABLE, "text/plain", f"{type(error).__name__}: {error}".encode())
+        if self._fails:
+            reply = Reply(
+                http.client.INTERNAL_SERVER_ERROR, "text/plain", b"the container failed, as it was ordered to"
+            )
         self._count(reply.status, (time.monotonic() - begun) * 1e6)
         return reply
+
+    @property
+    def _fails(self) -> bool:
+        """Whether this request meets the fault that was ordered."""
+        return self.fault == FAILING and self._asked % 2 == 1
 
     def _count(self, status: int, microseconds: float) -> None:
         values = {

@@ -17,10 +17,14 @@ RECORDED_ONLY: frozenset[str] = frozenset()
 
 @dataclass
 class Inventory:
-    """declared = created + recorded only; what is neither is `missing`."""
+    """declared = created + recorded only + waiting; what is none of them is `missing`.
+
+    Waiting are resources whose condition does not hold yet: an endpoint, until a version is released.
+    """
 
     declared: int = 0
     created: int = 0
+    waiting: list[dict[str, str]] = field(default_factory=list)
     recorded_only: list[dict[str, str]] = field(default_factory=list)
     missing: list[dict[str, str]] = field(default_factory=list)
 
@@ -38,7 +42,11 @@ def inventory(client: Callable[[str], Any], stacks: Sequence[str], account: str,
         for name, declared in template["Resources"].items():
             if declared["Type"] != METADATA:
                 properties = _named(declared.get("Properties", {}), physical)
-                _look_up(found, place, (name, declared["Type"]), properties, physical.get(name))
+                if "Condition" in declared and name not in physical:
+                    found.declared += 1
+                    found.waiting.append({"type": declared["Type"], "logical_id": name})
+                else:
+                    _look_up(found, place, (name, declared["Type"]), properties, physical.get(name))
     return found
 
 

@@ -19,15 +19,18 @@ from rehearsal import cron, sample
 from rehearsal.cdk import Cdk
 from rehearsal.inbox import Inbox
 from rehearsal.inventory import inventory
+from rehearsal.release_acts import ReleaseActs
 from rehearsal.scenes import STORY, Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from operations.release import Place as ReleasePlace
     from rehearsal.embedded import EmbeddedAws
     from rehearsal.inbox import Notice
     from rehearsal.inventory import Inventory
+    from rehearsal.release_acts import Released
 
 POLL_SECONDS = 0.1
 START_SECONDS = 20
@@ -55,6 +58,7 @@ class Plan:
     periods_prefix: str
     champion: ChampionPlace
     commit: str
+    serving: ReleasePlace
     method: str = "direct"
     validate: bool = False
     scenes: tuple[Scene, ...] = STORY
@@ -85,6 +89,8 @@ class Rehearsal:
     seconds: dict[str, float] = field(default_factory=dict)
     acts: list[Act] = field(default_factory=list)
     champion: str = ""
+    releases: list[Released] = field(default_factory=list)
+    invocations: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def total_seconds(self) -> float:
@@ -109,6 +115,17 @@ class Rehearsal:
             self.acts.append(act)
             if scene.crowns:
                 self.make_champion(act)
+        self.release()
+
+    def release(self) -> None:
+        """What was registered is released: the first version, a bad one, the newest; then back again."""
+        first, *_, newest = [act.version["ModelPackageArn"] for act in self.versions]
+        acts = ReleaseActs(self.aws, self._client, self.plan.serving, self.tell)
+        with self._phase("release"):
+            acts.play(first, bad=newest, then=newest)
+            self.invocations = acts.invocations
+            self._read_back()  # the endpoint's resources were waiting for a version
+        self.releases = acts.releases
 
     def deploy(self) -> None:
         """Synthesize while the account is bootstrapped, then deploy; both by the real CLI."""
@@ -123,7 +140,10 @@ class Rehearsal:
                 "deploy", "--app", str(self.assembly), f"{self.plan.stage}/*", *approval, *concurrency
             )
         with self._phase("read back"):
-            self.inventory: Inventory = inventory(self._client, self.stacks, self.plan.account, self.plan.region)
+            self._read_back()
+
+    def _read_back(self) -> None:
+        self.inventory: Inventory = inventory(self._client, self.stacks, self.plan.account, self.plan.region)
         if self.inventory.missing:
             raise RehearsalError(f"deployed, but absent when read back: {self.inventory.missing}")
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 # What roles of the platform may do at most. A boundary grants nothing by itself: each role's own policy does,
 # for the resources it names, so a service's wildcard here opens no door.
 BOUNDED_ACTIONS = (
+    "application-autoscaling:*",
+    "cloudwatch:DeleteAlarms",
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:PutMetricAlarm",
     "cloudwatch:PutMetricData",
     "codebuild:StartBuild",
     "dynamodb:GetItem",
@@ -32,6 +36,9 @@ BOUNDED_ACTIONS = (
     "s3:*",
     "sagemaker:*",
     "sns:Publish",
+    "ssm:GetParameter",
+    "ssm:GetParameters",
+    "ssm:PutParameter",
 )
 
 # What no role of the platform may do, whatever its own policy says.

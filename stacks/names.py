@@ -67,6 +67,27 @@ class Names:
     def model_package_group(self, model: str) -> str:
         return f"{self.prefix}-{dashed(model)}"
 
+    def endpoint(self, model: str) -> str:
+        return f"{self.prefix}-{dashed(model)}"
+
+    def version_parameter(self, model: str) -> str:
+        """The SSM parameter that says which version this environment is to serve."""
+        return f"/{self.platform}/{self.environment}/{model}/version"
+
+    def serving_stack(self, model: str) -> str:
+        """The stack that a release updates."""
+        return f"{self.prefix}-Serving{title(model)}"
+
+    @property
+    def releases(self) -> str:
+        """The table of leases and the journal of releases."""
+        return f"{self.prefix}-releases"
+
+    @property
+    def serving_deployer(self) -> str:
+        """The role CloudFormation takes on when a release updates a serving stack."""
+        return f"{self.prefix}-serving-deployer"
+
     def job_role(self, model: str, step: str) -> str:
         """A role's name, because the provenance bucket's policy, made earlier, must name it."""
         return f"{self.prefix}-{dashed(model)}-{step}"
@@ -76,6 +97,7 @@ class Names:
 
 
 # Keys of the buckets: purpose first, so that lifecycle rules can name it.
+CAPTURE_PREFIX = "capture"
 PERIODS_PREFIX = "periods"
 LISTINGS_PREFIX = "listings"
 CHAMPION_PREFIX = "champion"
@@ -106,6 +128,11 @@ def runs_prefix(model: str) -> str:
 def temporary_prefix(model: str) -> str:
     """In the runs bucket: one folder a pipeline execution, what can be made again from the periods."""
     return f"{TEMPORARY_PREFIX}/{model}"
+
+
+def capture_prefix(model: str) -> str:
+    """In the data bucket: what an endpoint was asked and answered."""
+    return f"{CAPTURE_PREFIX}/{model}"
 
 
 def provenance_prefix(model: str) -> str:

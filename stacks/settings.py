@@ -196,6 +196,33 @@ class TriggersSettings(Settings):
     log_retention_days: LogDays = Field(90, description="how long logs of starter and notifier are kept")
 
 
+class ServingSettings(Settings):
+    """What endpoints run on, how they grow, and how a release goes over."""
+
+    instance_type: InstanceType = Field("ml.c5.large", description="instance type of the endpoint")
+    min_instances: int = Field(2, ge=1, le=100, description="fewest instances; a canary needs two")
+    max_instances: int = Field(4, ge=1, le=100, description="most instances")
+    requests_per_second: float = Field(
+        100.0, gt=0, le=100_000, description="what one instance bears, measured by a load test of this model"
+    )
+    safety_factor: float = Field(
+        0.5, gt=0, le=1, description="share of requests_per_second at which another instance is added"
+    )
+    canary_percent: int = Field(10, ge=1, le=50, description="share of the traffic a new version gets at first")
+    bake_minutes: int = Field(10, ge=1, le=60, description="how long a new version is watched before it gets all of it")
+    latency_ms: int = Field(200, ge=1, le=60_000, description="slower than this for 1 in 20 requests, and it goes back")
+    capture_percent: int = Field(20, ge=0, le=100, description="share of requests kept for monitoring; 0 keeps none")
+    log_retention_days: LogDays = Field(90, description="how long logs of releases are kept")
+
+    @model_validator(mode="after")
+    def _room_for_a_canary(self) -> ServingSettings:
+        if self.max_instances < self.min_instances:
+            raise ValueError(f"max_instances = {self.max_instances} is below min_instances = {self.min_instances}")
+        if self.min_instances < 2:  # noqa: PLR2004 one for the old fleet's share, one for the new
+            raise ValueError(f"min_instances = {self.min_instances}; a canary needs at least 2")
+        return self
+
+
 class Environment(Settings):
     """One account and region the platform is deployed to; `name` is the file's name."""
 
@@ -215,6 +242,7 @@ class Environment(Settings):
     training: TrainingSettings = Field(description="what the jobs of the pipeline run on")
     registry: RegistrySettings = Field(description="who may read versions")
     triggers: TriggersSettings = Field(description="what starts runs, and who hears when one fails")
+    serving: ServingSettings = Field(description="what endpoints run on, and how a release goes over")
 
     @model_validator(mode="after")
     def _cache_outlives_no_data(self) -> Environment:

@@ -14,6 +14,8 @@ from stacks.image import Image
 from stacks.names import Names, title
 from stacks.network import Network
 from stacks.registry import Registry
+from stacks.releases import Releases
+from stacks.serving import Serving, Surroundings
 from stacks.training import Neighbours, Training
 from stacks.triggers import Triggers
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class EnvironmentStage(cdk.Stage):
-    """One environment: governance, network, image, data, then registry and training for each model, and triggers."""
+    """One environment: what all models share, then registry, training and serving for each of them."""
 
     def __init__(self, scope: Construct, *, platform: Platform, environment: Environment, commit: str) -> None:
         names = Names.of(platform, environment)
@@ -54,6 +56,16 @@ class EnvironmentStage(cdk.Stage):
         triggers = Triggers(
             self, "Triggers", config=environment.triggers, names=names, models=models(), key=key, removal=removal
         )
+        releases = Releases(
+            self,
+            "Releases",
+            config=environment.serving,
+            names=names,
+            models=models(),
+            key=key,
+            notices=triggers.notices,
+            removal=removal,
+        )
         for model in models():
             registry = Registry(
                 self, f"Registry{title(model)}", model=model, config=environment.registry, names=names, removal=removal
@@ -69,6 +81,16 @@ class EnvironmentStage(cdk.Stage):
             )
             training.add_stack_dependency(data)
             triggers.add_stack_dependency(training)
+            serving = Serving(
+                self,
+                f"Serving{title(model)}",
+                model=model,
+                config=environment.serving,
+                names=names,
+                rooms=Surroundings(key, network, image),
+            )
+            serving.add_stack_dependency(releases)
+            serving.add_stack_dependency(data)
         # Boundary and buckets are named, not referred to, so CloudFormation must be told what comes first.
         for room in self.node.children:
             if isinstance(room, cdk.Stack) and room is not governance:

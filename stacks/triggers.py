@@ -49,7 +49,7 @@ class Triggers(cdk.Stack):
     ) -> None:
         super().__init__(scope, id, description="What starts runs and tells of failed ones")
         self._config, self._names, self._models, self._key, self._removal = config, names, models, key, removal
-        self._topic = self._notices()
+        self.notices = self._topic = self._notices()
         self._table = self._turns()
         settings = json.dumps(self._known(), sort_keys=True, separators=(",", ":"))
         self._shared = Shared(key, self._topic, settings, config.log_retention_days, removal)

@@ -88,11 +88,22 @@ def providers() -> dict[str, Provider]:
     return {kind.type: kind() for kind in Provider.__subclasses__()}
 
 
-def provider(kind: str, properties: Json) -> Provider:
-    """The provider of a type; raises UnsupportedError naming an unknown type or property."""
-    found = providers().get(kind)
+CUSTOM, CUSTOM_RESOURCE = "Custom::", "AWS::CloudFormation::CustomResource"
+
+
+def provider_of(kind: str) -> Provider:
+    """The provider of a type; raises UnsupportedError for one that nobody carries out."""
+    found = providers().get(CUSTOM_RESOURCE if kind.startswith(CUSTOM) else kind)
     if found is None:
         raise UnsupportedError(f"the embedded AWS has no resource type {kind}")
+    return found
+
+
+def provider(kind: str, properties: Json) -> Provider:
+    """The provider of a type; raises UnsupportedError naming an unknown type or property."""
+    found = provider_of(kind)
+    if found.type == CUSTOM_RESOURCE:
+        return found
     unknown = sorted(set(properties) - found.known - {"Tags"})
     if unknown:
         raise UnsupportedError(f"the embedded AWS does not carry out {kind} {', '.join(unknown)}")
@@ -102,7 +113,7 @@ def provider(kind: str, properties: Json) -> Provider:
 def exists(place: Place, kind: str, physical_id: str, properties: Json) -> bool:
     """Whether the service itself says that the resource is there."""
     try:
-        return bool(providers()[kind].read(place, physical_id, properties))
+        return bool(provider_of(kind).read(place, physical_id, properties))
     except ClientError:
         return False
 

@@ -1,0 +1,137 @@
+"""One release of a model at a time, and what became of each: lease and journal in one DynamoDB table.
+
+The lease is a conditional put with a fencing number; SSM, which holds the desired version, has no conditional write.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+LEASE = "lease"
+LEASE_SECONDS = 300
+"""A holder that has not renewed for this long is gone; another takes over and finishes what it began."""
+
+BEGAN, SUCCEEDED, ROLLED_BACK, REFUSED = "began", "succeeded", "rolled back", "refused"
+
+
+class BusyError(Exception):
+    """Another release of the model is under way."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A release in the journal. `number` orders them; `cause` is who or what asked, `because` why it ended so."""
+
+    number: int
+    version: str
+    previous: str
+    cause: str
+    asked_by: str
+    began: str
+    outcome: str = BEGAN
+    because: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The releases of one model in one environment."""
+
+    dynamodb: Any
+    table: str
+    model: str
+    now: Callable[[], float] = time.time
+
+    def entries(self) -> list[Entry]:
+        """All of them, the newest first."""
+        asked = {
+            "TableName": self.table,
+            "KeyConditionExpression": "model = :model AND begins_with(entry, :release)",
+            "ExpressionAttributeValues": {":model": {"S": self.model}, ":release": {"S": "release#"}},
+            "ScanIndexForward": False,
+            "ConsistentRead": True,
+        }
+        pages = self.dynamodb.get_paginator("query").paginate(**asked)
+        return [Entry(**json.loads(item["told"]["S"])) for page in pages for item in page["Items"]]
+
+    def begin(self, version: str, previous: str, cause: str, asked_by: str) -> Entry:
+        newest = next(iter(self.entries()), None)
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.now()))
+        entry = Entry(newest.number + 1 if newest else 1, version, previous, cause, asked_by, stamp)
+        self._put(entry)
+        return entry
+
+    def end(self, entry: Entry, outcome: str, because: str, seconds: float) -> Entry:
+        ended = replace(entry, outcome=outcome, because=because, seconds=round(seconds, 1))
+        self._put(ended)
+        return ended
+
+    def _put(self, entry: Entry) -> None:
+        key = {"model": {"S": self.model}, "entry": {"S": f"release#{entry.number:09}"}}
+        self.dynamodb.put_item(TableName=self.table, Item={**key, "told": {"S": json.dumps(asdict(entry))}})
+
+    def lease(self) -> Lease:
+        """A context manager; inside it nobody else releases the model."""
+        return Lease(self, uuid.uuid4().hex)
+
+
+@dataclass
+class Lease:
+    """Held while a release runs. Raises BusyError if another holds it."""
+
+    journal: Journal
+    holder: str
+
+    def __enter__(self) -> Self:
+        self._write("attribute_not_exists(model) OR held_until < :now OR holder = :holder")
+        return self
+
+    def renew(self) -> None:
+        """Still at work; raises BusyError if it came too late and another has taken over."""
+        self._write("holder = :holder")
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _where: TracebackType | None
+    ) -> None:
+        journal = self.journal
+        conditional = journal.dynamodb.exceptions.ConditionalCheckFailedException
+        try:
+            journal.dynamodb.delete_item(
+                TableName=journal.table,
+                Key=self._key,
+                ConditionExpression="holder = :holder",
+                ExpressionAttributeValues={":holder": {"S": self.holder}},
+            )
+        except conditional:
+            return  # another has taken over; it is theirs to give back
+
+    @property
+    def _key(self) -> dict[str, Any]:
+        return {"model": {"S": self.journal.model}, "entry": {"S": LEASE}}
+
+    def _write(self, condition: str) -> None:
+        journal, now = self.journal, self.journal.now()
+        values: dict[str, Any] = {":holder": {"S": self.holder}}
+        if ":now" in condition:
+            values[":now"] = {"N": str(now)}
+        until = {"N": str(now + LEASE_SECONDS)}
+        try:
+            journal.dynamodb.put_item(
+                TableName=journal.table,
+                Item={**self._key, "holder": {"S": self.holder}, "held_until": until},
+                ConditionExpression=condition,
+                ExpressionAttributeValues=values,
+            )
+        except journal.dynamodb.exceptions.ConditionalCheckFailedException:
+            raise BusyError(
+                f"another release of {journal.model} is under way; wait for it (`slipway history`), it gives way "
+                f"{LEASE_SECONDS} seconds after it was last heard of"
+            ) from None

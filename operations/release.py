@@ -1,0 +1,222 @@
+"""Releases: an approved version becomes live in an environment, or the one before it stays.
+
+The desired version is written first, then the serving stack is updated with the template it has; the endpoint shifts
+traffic by itself and goes back by its alarms. Nothing is believed but the endpoint: what it serves is read back through
+configuration and model to the version's ARN, and its answers are compared with the trainer's. Killed at any call, the
+next release finds the journal open, takes the lease when it has run out, and ends in one truth.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from operations import desired, versions
+from operations.journal import REFUSED, ROLLED_BACK, SUCCEEDED, Entry, Journal, Lease
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from operations.versions import Checked
+
+NO_UPDATES = "No updates are to be performed"
+TOLERANCE = 1e-6
+POLL_SECONDS = 0.2
+PROBES_A_POLL = 3
+PROBE_NAMESPACE, PROBE_METRIC = "Slipway/Releases", "FailedProbes"
+IN_PROGRESS = "_IN_PROGRESS"
+STUCK = "UPDATE_ROLLBACK_FAILED"
+
+
+class ReleaseError(Exception):
+    """Why there was no release, or why it was taken back; what is live is what was live before."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a model is served: plain values of one environment."""
+
+    model: str
+    environment: str
+    stage: str
+    group: str
+    stack: str
+    endpoint: str
+    parameter: str
+    table: str
+    deployer: str
+
+
+@dataclass(frozen=True)
+class Releaser:
+    """`client(service)` gives boto3 clients of the serving account; `poll_seconds` is how often the stack is asked."""
+
+    client: Callable[[str], Any]
+    place: Place
+    poll_seconds: float = POLL_SECONDS
+
+    @property
+    def journal(self) -> Journal:
+        return Journal(self.client("dynamodb"), self.place.table, self.place.model)
+
+    def release(self, version: str, *, cause: str = "command", asked_by: str = "") -> Entry:
+        """Make a version live, by its number or ARN. Raises ReleaseError or VersionError; then nothing has changed."""
+        arn = versions.arn_of(self.client("sagemaker"), self.place.group, version)
+        with self.journal.lease() as lease:
+            return self._release(lease, arn, cause, asked_by)
+
+    def rollback(self, version: str | None = None, *, asked_by: str = "") -> Entry:
+        """Go back to a version that was live before; by default to the last one that was not the present one."""
+        with self.journal.lease() as lease:
+            live, before = self.live(), self._were_live()
+            wanted = [arn for arn in before if arn != live]
+            if version is not None:
+                arn = versions.arn_of(self.client("sagemaker"), self.place.group, version)
+                wanted = [arn] if arn in before else []
+            if not wanted:
+                raise ReleaseError(
+                    f"{version or 'no other version'} was live in {self.place.environment}; live there were "
+                    f"{', '.join(before) or 'none'}; use `slipway release` for a version that was not"
+                )
+            return self._release(lease, wanted[0], "rollback", asked_by)
+
+    def live(self) -> str:
+        """The version the endpoint really serves, read back through its configuration and model; `none` without one."""
+        sagemaker = self.client("sagemaker")
+        try:
+            endpoint = sagemaker.describe_endpoint(EndpointName=self.place.endpoint)
+        except ClientError as error:
+            if "Could not find" in str(error):
+                return desired.NONE
+            raise
+        config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+        model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+        return str(model["PrimaryContainer"]["ModelPackageName"])
+
+    def _were_live(self) -> list[str]:
+        """Versions that were live here, the latest first, each once."""
+        done = [entry.version for entry in self.journal.entries() if entry.outcome == SUCCEEDED]
+        return list(dict.fromkeys(version for version in done if version != desired.NONE))
+
+    def _release(self, lease: Lease, arn: str, cause: str, asked_by: str) -> Entry:
+        begun = time.monotonic()
+        self._settle(lease)
+        checked = self._checked(arn)
+        previous = self.live()
+        entry = self.journal.begin(arn, previous, cause, asked_by)
+        desired.write(self.client("ssm"), self.place.parameter, arn)
+        failure = self._update(lease, checked) or self._prove(checked)
+        if failure is None:
+            return self.journal.end(entry, SUCCEEDED, "", time.monotonic() - begun)
+        self._take_back(lease, previous)
+        self.journal.end(entry, ROLLED_BACK, failure, time.monotonic() - begun)
+        raise ReleaseError(f"{arn} was taken back, {previous} is live: {failure}")
+
+    def _checked(self, arn: str) -> Checked:
+        package = self.client("sagemaker").describe_model_package(ModelPackageName=arn)
+        try:
+            versions.check_stage(package, self.place.stage, again=arn in self._were_live())
+            return versions.check_content(package, lambda: self.client("s3"))
+        except versions.VersionError as error:
+            refused = self.journal.begin(arn, self.live(), "check", "")
+            self.journal.end(refused, REFUSED, str(error), 0.0)
+            raise
+
+    def _update(self, lease: Lease, checked: Checked | None = None) -> str | None:
+        """Update the serving stack with the template it has, probing the while; returns why it went back."""
+        cloudformation = self.client("cloudformation")
+        try:
+            cloudformation.update_stack(
+                StackName=self.place.stack,
+                UsePreviousTemplate=True,
+                Parameters=[{"ParameterKey": "Version", "UsePreviousValue": True}],
+                Capabilities=["CAPABILITY_NAMED_IAM"],
+                RoleARN=self.place.deployer,
+            )
+        except ClientError as error:
+            if NO_UPDATES in str(error):
+                return None  # a release that was killed after it had updated the stack
+            raise
+        stack = self._settle(lease, checked)
+        if stack["StackStatus"] in {"UPDATE_COMPLETE", "CREATE_COMPLETE"}:
+            return None
+        return str(stack.get("StackStatusReason") or stack["StackStatus"])
+
+    def _settle(self, lease: Lease, checked: Checked | None = None) -> dict[str, Any]:
+        """Wait until nothing of the stack is in progress; with a version at hand, ask its endpoint the while."""
+        cloudformation = self.client("cloudformation")
+        while True:
+            (stack,) = cloudformation.describe_stacks(StackName=self.place.stack)["Stacks"]
+            status = stack["StackStatus"]
+            if status == STUCK:
+                raise ReleaseError(
+                    f"stack {self.place.stack} is {STUCK}: {stack.get('StackStatusReason', '')}; see `slipway status`, "
+                    "then `aws cloudformation continue-update-rollback`, and release again"
+                )
+            if not status.endswith(IN_PROGRESS) or status.startswith("REVIEW"):
+                found: dict[str, Any] = stack
+                return found
+            lease.renew()
+            if checked:
+                self._probe(checked)
+            time.sleep(self.poll_seconds)
+
+    def _probe(self, checked: Checked) -> None:
+        """Ask the endpoint as a user would; what fails is told in the metric that an alarm of the release watches."""
+        runtime, failed = self.client("sagemaker-runtime"), 0
+        for row in checked.rows[:PROBES_A_POLL]:
+            try:
+                self._ask(runtime, row)
+            except ClientError as error:
+                failed += error.response["Error"]["Code"] == "ModelError"  # else there is no endpoint yet
+        if failed:
+            self.client("cloudwatch").put_metric_data(
+                Namespace=PROBE_NAMESPACE,
+                MetricData=[
+                    {
+                        "MetricName": PROBE_METRIC,
+                        "Value": failed,
+                        "Dimensions": [{"Name": "EndpointName", "Value": self.place.endpoint}],
+                    }
+                ],
+            )
+
+    def _ask(self, runtime: Any, row: str) -> float:
+        answer = runtime.invoke_endpoint(
+            EndpointName=self.place.endpoint, Body=row.encode(), ContentType="text/csv", Accept="application/json"
+        )
+        return float(json.loads(answer["Body"].read())["predictions"][0]["probability"])
+
+    def _prove(self, checked: Checked) -> str | None:
+        """What is wrong with the endpoint, although its stack is complete; None if it serves the version."""
+        endpoint = self.client("sagemaker").describe_endpoint(EndpointName=self.place.endpoint)
+        if endpoint["EndpointStatus"] != "InService":
+            return f"the endpoint is {endpoint['EndpointStatus']}: {endpoint.get('FailureReason', 'no reason given')}"
+        live = self.live()
+        if live != checked.arn:
+            return f"the endpoint serves {live}"
+        runtime = self.client("sagemaker-runtime")
+        try:
+            found = [self._ask(runtime, row) for row in checked.rows]
+        except (ClientError, ValueError, KeyError) as error:
+            return f"smoke test: {error}"
+        off = max(abs(ours - theirs) for ours, theirs in zip(found, checked.probabilities, strict=True))
+        return f"smoke test: answers are {off:.2g} off the trainer's" if off > TOLERANCE else None
+
+    def _take_back(self, lease: Lease, previous: str) -> None:
+        """The desired state says again what is live; where the stack did not go back by itself, it is updated."""
+        desired.write(self.client("ssm"), self.place.parameter, previous)
+        if self.live() != previous:
+            self._update(lease)
+
+
+def told(entries: list[Entry]) -> Iterator[str]:
+    """The journal for people, a line a release."""
+    for entry in entries:
+        name = entry.version.rsplit("/", 1)[-1]
+        because = f": {entry.because}" if entry.because else ""
+        yield f"{entry.began}  {entry.number:>4}  version {name:<6} {entry.outcome} ({entry.cause}){because}"
