@@ -26,7 +26,7 @@ PROVED = (
     "its steps run on real data, as processes with the image's lock, from the source the image is built of",
     "the gates, the registration and the comparison with the champion work on what was deployed",
     "an arriving period, a schedule and a person start runs; faults are retried, interrupted jobs go on, failures told",
-    "a registered version is served as it was trained; a failing one is taken back by its alarm, and one command goes back",
+    "a version is served as it was trained; a failing one is taken back by its alarm, and one command goes back",
     "bucket, key, registry and trust policies let in whom they name, and nobody else",
 )
 NOT_PROVED = (
