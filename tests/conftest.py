@@ -13,7 +13,7 @@ import pytest
 import app
 from stacks.config import ROOT
 
-pytest_plugins = ["embedded", "engine_world", "real_jobs"]
+pytest_plugins = ["embedded", "engine_world", "real_jobs", "serving_world"]
 
 Template = dict[str, Any]
 

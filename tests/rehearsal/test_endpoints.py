@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
-import time
-import uuid
-import zipfile
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from botocore.exceptions import ClientError
-from engine_world import World
 from real_jobs import Real
+from serving_world import Serving
 
-from stacks.config import ROOT
-
-URI = "{account}.dkr.ecr.eu-west-1.amazonaws.com/serve:1"
 CANARY = {
     "BlueGreenUpdatePolicy": {
         "TrafficRoutingConfiguration": {
@@ -29,64 +22,6 @@ CANARY = {
     },
     "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "failing"}]},
 }
-
-
-class Serving:
-    """An account with a serve image and versions to serve."""
-
-    def __init__(self, world: World, real: Real) -> None:
-        self.world, self.uri = world, URI.format(account=world.account)
-        self.sagemaker, self.runtime = world.client("sagemaker"), world.client("sagemaker-runtime")
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as archive:
-            for file in [*(ROOT / "pipeline_code").rglob("*.py"), ROOT / "requirements/serve.txt"]:
-                archive.write(file, file.relative_to(ROOT))
-        s3 = world.client("s3")
-        s3.put_object(Bucket=world.bucket, Key="serve.zip", Body=packed.getvalue())
-        s3.put_object(Bucket=world.bucket, Key="model.tar.gz", Body=(real.package / "model.tar.gz").read_bytes())
-        s3.put_object(Bucket=world.bucket, Key="unpackaged.tar.gz", Body=real.archive.read_bytes())
-        world.client("codebuild").create_project(
-            name="serve",
-            source={"type": "S3", "location": f"{world.bucket}/serve.zip"},
-            artifacts={"type": "NO_ARTIFACTS"},
-            serviceRole=world.role,
-            environment={
-                "type": "LINUX_CONTAINER",
-                "image": "x",
-                "computeType": "BUILD_GENERAL1_SMALL",
-                "environmentVariables": [{"name": "SERVE_IMAGE_URI", "value": self.uri}],
-            },
-        )
-
-    def config(self, key: str = "model.tar.gz") -> str:
-        name = f"c-{uuid.uuid4().hex[:8]}"
-        container = {"Image": self.uri, "ModelDataUrl": f"s3://{self.world.bucket}/{key}"}
-        self.sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=self.world.role)
-        variant = {"VariantName": "main", "ModelName": name, "InitialInstanceCount": 2, "InstanceType": "ml.m5.large"}
-        self.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
-        return name
-
-    def create(self, config: str) -> dict[str, Any]:
-        self.sagemaker.create_endpoint(EndpointName="live", EndpointConfigName=config)
-        return self.settled()
-
-    def settled(self) -> dict[str, Any]:
-        while True:
-            found: dict[str, Any] = self.sagemaker.describe_endpoint(EndpointName="live")
-            if found["EndpointStatus"] in {"InService", "Failed"}:
-                return found
-            time.sleep(0.02)
-
-    def ask(self, body: str, media: str = "text/csv") -> Any:
-        answer = self.runtime.invoke_endpoint(
-            EndpointName="live", Body=body.encode(), ContentType=media, Accept="application/json"
-        )
-        return json.loads(answer["Body"].read())["predictions"]
-
-
-@pytest.fixture
-def serving(world: World, real: Real) -> Serving:
-    return Serving(world, real)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,231 @@
+"""Releases against the embedded AWS: one truth afterwards, whatever happens in between."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from engine_world import World
+from real_jobs import Real
+from serving_world import Serving, Version
+
+from operations import desired
+from operations.journal import LEASE_SECONDS, ROLLED_BACK, SUCCEEDED, Journal
+from operations.release import ReleaseError, Releaser
+from operations.versions import VersionError
+from rehearsal.embedded import EmbeddedAws
+from rehearsal.faults import FAILING, SLOW
+
+
+class KilledError(BaseException):
+    """The process is no more."""
+
+
+class Mortal:
+    """Clients that end the process at the nth call of AWS; every call is counted."""
+
+    def __init__(self, serving: Serving, dies_at: int | None = None) -> None:
+        self.serving, self.dies_at, self.calls = serving, dies_at, 0
+
+    def __call__(self, service: str) -> Any:
+        client = self.serving.world.client(service)
+
+        def count(**_: Any) -> None:
+            self.calls += 1
+            if self.calls == self.dies_at:
+                raise KilledError
+
+        client.meta.events.register_first("before-call", count, unique_id="mortal")
+        return client
+
+    def over(self) -> None:
+        for service in ("ssm", "sagemaker", "s3", "dynamodb", "cloudformation", "sagemaker-runtime", "cloudwatch"):
+            self.serving.world.client(service).meta.events.unregister("before-call", unique_id="mortal")
+
+
+@pytest.fixture
+def serving(world: World, real: Real) -> Serving:
+    made = Serving(world, real)
+    made.deploy()
+    return made
+
+
+def releaser(serving: Serving, client: Any = None) -> Releaser:
+    return Releaser(client or serving.world.client, serving.place, poll_seconds=0.05)
+
+
+def truth(serving: Serving) -> tuple[str, str]:
+    """What is desired, and what is live."""
+    return desired.read(serving.world.client("ssm"), serving.place.parameter), releaser(serving).live()
+
+
+def test_releases_follow_each_other_and_go_back(serving: Serving) -> None:
+    first, second = serving.register(), serving.register()
+
+    releases = releaser(serving)
+    assert releases.live() == "none"
+    assert releases.release("1").outcome == SUCCEEDED
+    assert truth(serving) == (first.arn, first.arn)
+    assert releases.release("2").previous == first.arn
+    assert truth(serving) == (second.arn, second.arn)
+    assert releases.rollback().version == first.arn
+    assert truth(serving) == (first.arn, first.arn)
+    assert releases.rollback("2").cause == "rollback"
+    assert [(e.number, e.outcome) for e in releases.journal.entries()] == [(n, SUCCEEDED) for n in (4, 3, 2, 1)]
+
+
+def test_a_release_that_is_live_already_changes_nothing(serving: Serving) -> None:
+    version = serving.register()
+    releaser(serving).release("1")
+    config = serving.sagemaker.describe_endpoint(EndpointName=serving.place.endpoint)["EndpointConfigName"]
+
+    assert releaser(serving).release("1").outcome == SUCCEEDED
+
+    assert truth(serving) == (version.arn, version.arn)
+    assert serving.sagemaker.describe_endpoint(EndpointName=serving.place.endpoint)["EndpointConfigName"] == config
+
+
+@pytest.mark.parametrize("fault", [FAILING, SLOW])
+def test_a_version_that_fails_or_is_slow_is_taken_back_by_its_alarm(
+    serving: Serving, aws: EmbeddedAws, fault: str
+) -> None:
+    good, bad = serving.register(), serving.register()
+    releaser(serving).release("1")
+    aws.order_fault(serving.place.endpoint, fault)
+
+    with pytest.raises(ReleaseError, match="is in ALARM"):
+        releaser(serving).release("2")
+
+    assert truth(serving) == (good.arn, good.arn)
+    newest = releaser(serving).journal.entries()[0]
+    assert (newest.version, newest.previous, newest.outcome) == (bad.arn, good.arn, ROLLED_BACK)
+
+
+def test_a_first_version_that_fails_its_smoke_test_leaves_no_endpoint(serving: Serving, aws: EmbeddedAws) -> None:
+    serving.register()
+    aws.order_fault(serving.place.endpoint, FAILING)
+
+    with pytest.raises(ReleaseError, match="none is live: smoke test"):
+        releaser(serving).release("1")
+
+    assert truth(serving) == ("none", "none")
+
+
+def test_a_first_version_that_never_serves_leaves_no_endpoint(serving: Serving) -> None:
+    serving.register(key="unpackaged.tar.gz")
+
+    with pytest.raises(VersionError, match=r"the artifact has no serving\.json"):
+        releaser(serving).release("1")
+
+    assert truth(serving) == ("none", "none")
+
+
+def test_what_is_not_approved_or_was_changed_is_refused_and_told(serving: Serving) -> None:
+    version = serving.register()
+    serving.sagemaker.update_model_package(ModelPackageArn=version.arn, ModelApprovalStatus="Rejected")
+
+    with pytest.raises(VersionError, match="Rejected"):
+        releaser(serving).release("1")
+
+    assert truth(serving) == ("none", "none")
+    assert releaser(serving).journal.entries()[0].outcome == "refused"
+
+
+def test_a_swapped_artifact_is_refused_and_the_live_version_stays(serving: Serving) -> None:
+    good = serving.register()
+    releaser(serving).release("1")
+    swapped = serving.register()
+    serving.replace_artifact(swapped)
+
+    with pytest.raises(VersionError, match="is not what was registered"):
+        releaser(serving).release("2")
+
+    assert truth(serving) == (good.arn, good.arn)
+
+
+def test_nothing_to_go_back_to_is_said(serving: Serving) -> None:
+    serving.register()
+
+    with pytest.raises(ReleaseError, match="no other version was live in dev; live there were none"):
+        releaser(serving).rollback()
+    with pytest.raises(ReleaseError, match="1 was live in dev"):
+        releaser(serving).rollback("1")
+
+
+def converges(serving: Serving, dies_at: int) -> bool:
+    """Kill a release of version 2 at a call, release it again; whether it was killed at all."""
+    mortal = Mortal(serving, dies_at)
+    killed = False
+    try:
+        releaser(serving, mortal).release("2")
+    except KilledError:
+        killed = True
+    finally:
+        mortal.over()
+    table = Journal(serving.world.client("dynamodb"), serving.place.table, serving.place.model)
+    serving.let_lease_run_out(table, LEASE_SECONDS)
+    assert releaser(serving).release("2").outcome == SUCCEEDED
+    assert truth(serving) == (serving.arn("2"), serving.arn("2"))
+    return killed
+
+
+@pytest.mark.parametrize("dies_at", [3, 12, 16, 24])
+def test_killed_and_run_again_it_ends_in_one_truth(serving: Serving, dies_at: int) -> None:
+    serving.register()
+    serving.register()
+    releaser(serving).release("1")
+
+    assert converges(serving, dies_at)
+
+
+@pytest.mark.long
+def test_killed_at_every_call_it_ends_in_one_truth(serving: Serving) -> None:
+    serving.register()
+    serving.register()
+    dies_at = 1
+    while True:
+        releaser(serving).release("1")
+        if not converges(serving, dies_at):
+            break
+        dies_at += 1
+    assert dies_at > 20
+
+
+def test_a_stack_that_is_stuck_is_said(serving: Serving) -> None:
+    serving.register()
+    stuck = {"StackStatus": "UPDATE_ROLLBACK_FAILED", "StackStatusReason": "it resists"}
+
+    class CloudFormation:
+        def describe_stacks(self, **_: str) -> dict[str, Any]:
+            return {"Stacks": [stuck]}
+
+    real_client = serving.world.client
+    client = lambda service: CloudFormation() if service == "cloudformation" else real_client(service)  # noqa: E731
+
+    with pytest.raises(ReleaseError, match=r"UPDATE_ROLLBACK_FAILED: it resists; .*continue-update-rollback"):
+        releaser(serving, client).release("1")
+
+
+def test_desired_versions_are_made_once(serving: Serving) -> None:
+    ssm = serving.world.client("ssm")
+    desired.write(ssm, "/a/version", "x")
+
+    desired.make(ssm, "/a/version")
+    desired.make(ssm, "/b/version")
+
+    assert (desired.read(ssm, "/a/version"), desired.read(ssm, "/b/version")) == ("x", "none")
+
+
+def test_the_endpoint_of_a_version_answers_as_its_trainer(serving: Serving) -> None:
+    version: Version = serving.register()
+    releaser(serving).release("1")
+
+    answer = serving.runtime.invoke_endpoint(
+        EndpointName=serving.place.endpoint, Body=version.rows[0].encode(), ContentType="text/csv"
+    )
+    assert float(answer["Body"].read().split(b",")[0]) == pytest.approx(version.probabilities[0], abs=1e-6)
+    with pytest.raises(ClientError):
+        serving.runtime.invoke_endpoint(EndpointName=serving.place.endpoint, Body=b"1", ContentType="text/csv")
+    assert json.loads((serving.real.package / "package.json").read_text())["difference"] <= 1e-6

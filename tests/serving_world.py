@@ -1,0 +1,238 @@
+"""An account with a serve image, versions to serve, and a serving stack as the room makes it, without other rooms."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import time
+import uuid
+import zipfile
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from engine_world import World
+from real_jobs import Real
+
+from operations import desired
+from operations.journal import Journal
+from operations.release import Place
+from stacks.config import ROOT
+
+ENDPOINT, GROUP = "live", "versions"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version and rows whose answers are known."""
+
+    arn: str
+    uri: str
+    rows: list[str]
+    probabilities: list[float]
+
+
+class Serving:
+    """What tests of endpoints and of releases stand on."""
+
+    def __init__(self, world: World, real: Real) -> None:
+        self.world, self.real = world, real
+        self.uri = f"{world.account}.dkr.ecr.eu-west-1.amazonaws.com/serve:1"
+        self.sagemaker, self.runtime, self.s3 = (world.client(s) for s in ("sagemaker", "sagemaker-runtime", "s3"))
+        self._image()
+        self.put("model.tar.gz", (real.package / "model.tar.gz").read_bytes())
+        self.put("unpackaged.tar.gz", real.archive.read_bytes())
+
+    def put(self, key: str, body: bytes) -> str:
+        self.s3.put_object(Bucket=self.world.bucket, Key=key, Body=body)
+        return f"s3://{self.world.bucket}/{key}"
+
+    def _image(self) -> None:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for file in [*(ROOT / "pipeline_code").rglob("*.py"), ROOT / "requirements/serve.txt"]:
+                archive.write(file, file.relative_to(ROOT))
+        self.put("serve.zip", packed.getvalue())
+        self.world.client("codebuild").create_project(
+            name="serve",
+            source={"type": "S3", "location": f"{self.world.bucket}/serve.zip"},
+            artifacts={"type": "NO_ARTIFACTS"},
+            serviceRole=self.world.role,
+            environment={
+                "type": "LINUX_CONTAINER",
+                "image": "x",
+                "computeType": "BUILD_GENERAL1_SMALL",
+                "environmentVariables": [{"name": "SERVE_IMAGE_URI", "value": self.uri}],
+            },
+        )
+
+    # Endpoints without a stack.
+
+    def config(self, key: str = "model.tar.gz") -> str:
+        name = f"c-{uuid.uuid4().hex[:8]}"
+        container = {"Image": self.uri, "ModelDataUrl": f"s3://{self.world.bucket}/{key}"}
+        self.sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=self.world.role)
+        variant = {"VariantName": "main", "ModelName": name, "InitialInstanceCount": 2, "InstanceType": "ml.m5.large"}
+        self.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+        return name
+
+    def create(self, config: str) -> dict[str, Any]:
+        self.sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName=config)
+        return self.settled()
+
+    def settled(self) -> dict[str, Any]:
+        while True:
+            found: dict[str, Any] = self.sagemaker.describe_endpoint(EndpointName=ENDPOINT)
+            if found["EndpointStatus"] in {"InService", "Failed"}:
+                return found
+            time.sleep(0.02)
+
+    def ask(self, body: str, media: str = "text/csv") -> Any:
+        answer = self.runtime.invoke_endpoint(
+            EndpointName=ENDPOINT, Body=body.encode(), ContentType=media, Accept="application/json"
+        )
+        return json.loads(answer["Body"].read())["predictions"]
+
+    # Versions, and the stack that serves them.
+
+    @property
+    def place(self) -> Place:
+        return Place(
+            model="m",
+            environment="dev",
+            stage="Development",
+            group=GROUP,
+            stack="serving",
+            endpoint=ENDPOINT,
+            parameter="/slipway/dev/m/version",
+            table="releases",
+            deployer=self.world.role,
+        )
+
+    def deploy(self) -> None:
+        self.sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
+        desired.make(self.world.client("ssm"), self.place.parameter)
+        keys = [("model", "HASH"), ("entry", "RANGE")]
+        self.world.client("dynamodb").create_table(
+            TableName=self.place.table,
+            KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        template = json.dumps(_template(self.place.parameter, self.world.role))
+        self.world.client("cloudformation").create_stack(StackName=self.place.stack, TemplateBody=template)
+
+    def register(self, key: str = "model.tar.gz") -> Version:
+        """A version as the pipeline registers it: with a record of what it is."""
+        body = self.s3.get_object(Bucket=self.world.bucket, Key=key)["Body"].read()
+        uri = self.put(f"{uuid.uuid4().hex}/model.tar.gz", body)
+        artifact = {"uri": uri, "sha256": hashlib.sha256(body).hexdigest()}
+        record = self.put(
+            f"{uuid.uuid4().hex}/provenance.json",
+            json.dumps({"artifact": artifact, "serve_image_uri": self.uri}).encode(),
+        )
+        made = self.sagemaker.create_model_package(
+            ModelPackageGroupName=GROUP,
+            ModelApprovalStatus="PendingManualApproval",
+            ModelLifeCycle={"Stage": "Development", "StageStatus": "Passed"},
+            InferenceSpecification={
+                "Containers": [{"Image": self.uri, "ModelDataUrl": uri}],
+                "SupportedContentTypes": ["text/csv"],
+                "SupportedResponseMIMETypes": ["text/csv"],
+            },
+            CustomerMetadataProperties={"provenance": record},
+        )
+        test = json.loads(_member(self.real, "serving.json"))["test"]
+        return Version(made["ModelPackageArn"], uri, test["rows"], test["probabilities"])
+
+    def arn(self, number: str) -> str:
+        found: str = self.sagemaker.describe_model_package(ModelPackageName=f"{GROUP}/{number}")["ModelPackageArn"]
+        return found
+
+    def replace_artifact(self, version: Version) -> None:
+        key = version.uri.removeprefix(f"s3://{self.world.bucket}/")
+        self.put(key, self.real.archive.read_bytes())
+
+    @staticmethod
+    def let_lease_run_out(journal: Journal, seconds: int) -> None:
+        """As if a holder had not been heard of for so long."""
+        key = {"model": {"S": journal.model}, "entry": {"S": "lease"}}
+        found = journal.dynamodb.get_item(TableName=journal.table, Key=key).get("Item")
+        if found:
+            until = str(float(found["held_until"]["N"]) - seconds)
+            journal.dynamodb.put_item(TableName=journal.table, Item={**found, "held_until": {"N": until}})
+
+
+def _member(real: Real, name: str) -> bytes:
+    import tarfile
+
+    with tarfile.open(real.package / "model.tar.gz") as packed:
+        content = packed.extractfile(name)
+        assert content is not None
+        return content.read()
+
+
+def _template(parameter: str, role: str) -> dict[str, Any]:
+    fleet = [
+        {"Name": "EndpointName", "Value": ENDPOINT},
+        {"Name": "VariantName", "Value": "main"},
+        {"Name": "EndpointConfigName", "Value": {"Fn::GetAtt": ["Config", "EndpointConfigName"]}},
+    ]
+    rule = {"ComparisonOperator": "GreaterThanThreshold", "Period": 60, "EvaluationPeriods": 1}
+    watched = {
+        "Errors": {"MetricName": "Invocation5XXErrors", "Statistic": "Sum", "Threshold": 0},
+        "Slow": {"MetricName": "ModelLatency", "ExtendedStatistic": "p95", "Threshold": 900_000},
+    }
+    alarms = {
+        name: {
+            "Type": "AWS::CloudWatch::Alarm",
+            "Properties": {"AlarmName": name, "Namespace": "AWS/SageMaker", "Dimensions": fleet, **rule, **watch},
+        }
+        for name, watch in watched.items()
+    }
+    canary = {"Type": "CAPACITY_PERCENT", "Value": 50}
+    routing = {"Type": "CANARY", "CanarySize": canary, "WaitIntervalInSeconds": 300}
+    variant = {
+        "VariantName": "main",
+        "ModelName": {"Fn::GetAtt": ["Model", "ModelName"]},
+        "InitialInstanceCount": 2,
+        "InstanceType": "ml.m5.large",
+    }
+    resources: dict[str, Any] = {
+        **alarms,
+        "Model": {
+            "Type": "AWS::SageMaker::Model",
+            "UpdateReplacePolicy": "Retain",
+            "Properties": {"ExecutionRoleArn": role, "PrimaryContainer": {"ModelPackageName": {"Ref": "Version"}}},
+        },
+        "Config": {
+            "Type": "AWS::SageMaker::EndpointConfig",
+            "UpdateReplacePolicy": "Retain",
+            "Properties": {"ProductionVariants": [variant]},
+        },
+        "Endpoint": {
+            "Type": "AWS::SageMaker::Endpoint",
+            "Properties": {
+                "EndpointName": ENDPOINT,
+                "EndpointConfigName": {"Fn::GetAtt": ["Config", "EndpointConfigName"]},
+                "DeploymentConfig": {
+                    "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing},
+                    "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": {"Ref": name}} for name in alarms]},
+                },
+            },
+        },
+    }
+    return {
+        "Parameters": {"Version": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": parameter}},
+        "Conditions": {"Live": {"Fn::Not": [{"Fn::Equals": [{"Ref": "Version"}, "none"]}]}},
+        "Resources": {
+            **{name: {**resource, "Condition": "Live"} for name, resource in resources.items()},
+            "Topic": {"Type": "AWS::SNS::Topic", "Properties": {}},
+        },
+    }
+
+
+@pytest.fixture
+def serving(world: World, real: Real) -> Serving:
+    return Serving(world, real)
