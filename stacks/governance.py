@@ -97,6 +97,16 @@ class Governance(cdk.Stack):
                 },
             )
         )
+        # The same goes for alarms that tell an encrypted topic:
+        # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+        key.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["kms:Decrypt", "kms:GenerateDataKey*"],
+                resources=["*"],  # in a key policy, "*" is this key
+                conditions={"StringEquals": {"aws:SourceAccount": names.account}},
+            )
+        )
         return key
 
     def _boundary(self, names: Names) -> None:

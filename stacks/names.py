@@ -70,6 +70,10 @@ class Names:
     def endpoint(self, model: str) -> str:
         return f"{self.prefix}-{dashed(model)}"
 
+    def endpoint_role(self, model: str) -> str:
+        """A role's name, because the deployer's policy, made earlier, must name it."""
+        return f"{self.endpoint(model)}-endpoint"
+
     def version_parameter(self, model: str) -> str:
         """The SSM parameter that says which version this environment is to serve."""
         return f"/{self.platform}/{self.environment}/{model}/version"

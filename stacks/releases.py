@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_iam as iam
 
+from stacks.endpoint_role import serving_deployer
 from stacks.function import Shared, function, function_role
 from stacks.names import title
-from stacks.permissions import accept_inline_policy, acknowledge, allow
+from stacks.permissions import acknowledge, allow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,7 @@ class Releases(cdk.Stack):
         super().__init__(scope, id, description="Desired versions, leases and journal of releases")
         self._names = names
         self._table(key, removal)
-        self._deployer(models)
+        serving_deployer(self, "Deployer", models=models, names=names)
         parameters = Shared(key, notices, json.dumps({}), config.log_retention_days, removal)
         self._parameters(models, key, parameters)
 
@@ -65,66 +65,6 @@ class Releases(cdk.Stack):
             table,
             {"NIST.800.53.R5::NIST.800.53.R5-DynamoDBInBackupPlan": "Point-in-time recovery covers the journal."},
         )
-
-    def _deployer(self, models: Sequence[str]) -> None:
-        """What CloudFormation may do in a release: change endpoints of this environment, and nothing else."""
-        names, region, account = self._names, self.region, self.account
-        role = iam.Role(
-            self,
-            "Deployer",
-            role_name=names.serving_deployer,
-            assumed_by=iam.ServicePrincipal(
-                "cloudformation.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": account}}
-            ),
-        )
-        accept_inline_policy(role)
-        arn = f"arn:aws:sagemaker:{region}:{account}"
-        kinds = ("Model", "EndpointConfig", "Endpoint")
-        allow(
-            role,
-            "Endpoints",
-            [
-                *(f"sagemaker:{verb}{kind}" for kind in kinds for verb in ("Create", "Delete", "Describe")),
-                "sagemaker:UpdateEndpoint",
-                "sagemaker:AddTags",
-                "sagemaker:ListTags",
-            ],
-            [f"{arn}:{kind}/{names.prefix}-*" for kind in ("model", "endpoint-config", "endpoint")],
-            because="CloudFormation names models and configurations by the stack; the prefix is this environment's.",
-        )
-        allow(
-            role,
-            "PassEndpointRoles",
-            ["iam:PassRole"],
-            [f"arn:aws:iam::{account}:role/{names.endpoint(model)}-endpoint" for model in models],
-            conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
-        )
-        allow(
-            role,
-            "Alarms",
-            ["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms"],
-            [f"arn:aws:cloudwatch:{region}:{account}:alarm:{names.prefix}-*"],
-            because="The prefix is this environment's.",
-        )
-        allow(
-            role,
-            "Scaling",
-            [
-                f"application-autoscaling:{action}"
-                for action in (
-                    "DeleteScalingPolicy",
-                    "DeregisterScalableTarget",
-                    "DescribeScalableTargets",
-                    "DescribeScalingPolicies",
-                    "PutScalingPolicy",
-                    "RegisterScalableTarget",
-                )
-            ],
-            ["*"],
-            because="Most of these actions know no resources.",
-        )
-        parameter = f"arn:aws:ssm:{region}:{account}:parameter/{names.platform}/{names.environment}/*"
-        allow(role, "DesiredVersion", ["ssm:GetParameters"], [parameter], because="One parameter a model.")
 
     def _parameters(self, models: Sequence[str], key: kms.IKey, shared: Shared) -> None:
         """Made once with `none`; what a release wrote there no deployment of infrastructure changes."""

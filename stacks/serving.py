@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, TypeVar
 import aws_cdk as cdk
 from aws_cdk import aws_applicationautoscaling as scaling
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 
 from stacks import names as spelling
-from stacks.permissions import accept_inline_policy, allow
+from stacks.endpoint_role import endpoint_role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aws_cdk import aws_iam as iam
     from aws_cdk import aws_kms as kms
     from constructs import Construct
 
@@ -84,63 +84,7 @@ class Serving(cdk.Stack):
         self._scaled(self._endpoint(configured, [self._alarm(watched) for watched in self._watched(configured)]))
 
     def _role(self) -> iam.Role:
-        """What SageMaker does in the endpoint's name.
-
-        https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createmodel-perms
-        """
-        names, arn = self._names, f"arn:aws:sagemaker:{self.region}:{self.account}"
-        role = iam.Role(
-            self,
-            "Role",
-            role_name=f"{names.endpoint(self._model)}-endpoint",
-            assumed_by=iam.ServicePrincipal(
-                "sagemaker.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": self.account}}
-            ),
-        )
-        accept_inline_policy(role)
-        group = names.model_package_group(self._model)
-        allow(
-            role,
-            "ReadVersion",
-            ["sagemaker:DescribeModelPackage"],
-            [f"{arn}:model-package/{group}/*"],
-            because="The versions of this one group; which of them is released is decided later.",
-        )
-        runs = f"arn:aws:s3:::{names.runs_bucket}"
-        allow(
-            role,
-            "ReadModel",
-            ["s3:GetObject"],
-            [f"{runs}/{spelling.runs_prefix(self._model)}/*/package/*"],
-            because="Packaged versions of this model; an execution's folder is named when it starts.",
-        )
-        capture = f"arn:aws:s3:::{names.data_bucket}/{spelling.capture_prefix(self._model)}/*"
-        allow(role, "Capture", ["s3:PutObject"], [capture], because="SageMaker names each file by its hour.")
-        allow(role, "Encrypt", ["kms:Decrypt", "kms:GenerateDataKey"], [self._rooms.key.key_arn])
-        group = f"/aws/sagemaker/Endpoints/{names.endpoint(self._model)}"
-        allow(
-            role,
-            "Logs",
-            ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-            [f"arn:aws:logs:{self.region}:{self.account}:log-group:{group}*"],
-            because="SageMaker makes one stream an instance in this one group.",
-        )
-        allow(
-            role,
-            "Metrics",
-            ["cloudwatch:PutMetricData"],
-            ["*"],
-            because="The action knows no resources; the namespace is its limit.",
-            conditions={"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/Endpoints"}},
-        )
-        # Without it a deployment ignores its alarms.
-        allow(
-            role,
-            "RollbackAlarms",
-            ["cloudwatch:DescribeAlarms"],
-            [f"arn:aws:cloudwatch:{self.region}:{self.account}:alarm:{names.endpoint(self._model)}-*"],
-            because="The alarms of this one endpoint.",
-        )
+        role = endpoint_role(self, "Role", model=self._model, names=self._names, key=self._rooms.key)
         self._rooms.image.grant_pull(role)
         return role
 
@@ -258,6 +202,7 @@ class Serving(cdk.Stack):
             period=60,
             evaluation_periods=1,
             treat_missing_data="notBreaching",
+            alarm_actions=[f"arn:aws:sns:{self.region}:{self.account}:{self._names.notices}"],
         )
         alarm.cfn_options.condition = self._live
         return alarm
@@ -302,4 +247,5 @@ class Serving(cdk.Stack):
         """Only while live; what it replaces stays until a release is proved, so that going back needs nothing new."""
         resource.cfn_options.condition = self._live
         resource.cfn_options.update_replace_policy = cdk.CfnDeletionPolicy.RETAIN
+        resource.cfn_options.deletion_policy = cdk.CfnDeletionPolicy.DELETE
         return resource

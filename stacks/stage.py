@@ -66,35 +66,39 @@ class EnvironmentStage(cdk.Stage):
             notices=triggers.notices,
             removal=removal,
         )
+        rooms = Surroundings(key, network, image)
         for model in models():
-            registry = Registry(
-                self, f"Registry{title(model)}", model=model, config=environment.registry, names=names, removal=removal
-            )
-            training = Training(
-                self,
-                f"Training{title(model)}",
-                model=model,
-                config=environment.training,
-                names=names,
-                commit=commit,
-                rooms=Neighbours(key, network, image, registry),
-            )
+            training, serving = self._model_rooms(model, environment, names, commit, rooms)
             training.add_stack_dependency(data)
             triggers.add_stack_dependency(training)
-            serving = Serving(
-                self,
-                f"Serving{title(model)}",
-                model=model,
-                config=environment.serving,
-                names=names,
-                rooms=Surroundings(key, network, image),
-            )
-            serving.add_stack_dependency(releases)
             serving.add_stack_dependency(data)
+            serving.add_stack_dependency(releases)
         # Boundary and buckets are named, not referred to, so CloudFormation must be told what comes first.
         for room in self.node.children:
             if isinstance(room, cdk.Stack) and room is not governance:
                 room.add_stack_dependency(governance)
+
+    def _model_rooms(
+        self, model: str, environment: Environment, names: Names, commit: str, rooms: Surroundings
+    ) -> tuple[Training, Serving]:
+        """What each model has for itself."""
+        removal = cdk.RemovalPolicy.DESTROY if environment.disposable else cdk.RemovalPolicy.RETAIN
+        registry = Registry(
+            self, f"Registry{title(model)}", model=model, config=environment.registry, names=names, removal=removal
+        )
+        training = Training(
+            self,
+            f"Training{title(model)}",
+            model=model,
+            config=environment.training,
+            names=names,
+            commit=commit,
+            rooms=Neighbours(rooms.key, rooms.network, rooms.image, registry),
+        )
+        serving = Serving(
+            self, f"Serving{title(model)}", model=model, config=environment.serving, names=names, rooms=rooms
+        )
+        return training, serving
 
     def _tag(self, platform: Platform, environment: Environment) -> None:
         tags = {**platform.tags, "platform": platform.name, "environment": environment.name}

@@ -83,6 +83,15 @@ class Triggers(cdk.Stack):
 
     def _notices(self) -> sns.Topic:
         topic = sns.Topic(self, "Notices", topic_name=self._names.notices, master_key=self._key, enforce_ssl=True)
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="AlarmsTell",
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": self.account}},
+            )
+        )
         for email in self._config.emails:
             topic.add_subscription(subscriptions.EmailSubscription(email))
         return topic

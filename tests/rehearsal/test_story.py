@@ -44,7 +44,7 @@ def client(rehearsal: Rehearsal, service: str) -> Any:
 def test_every_stack_is_deployed_and_every_resource_read_back(found: Facts) -> None:
     resources = found["resources"]
 
-    assert len(found["stacks"]) == 7
+    assert len(found["stacks"]) == 9
     assert resources["declared"] > 60
     assert resources["declared"] == resources["created"] + len(resources["recorded_only"])
 

@@ -26,7 +26,8 @@ CLOSED_TYPES = {
 
 
 def test_every_environment_has_every_room(assembly: Assembly) -> None:
-    rooms = {"Governance", "Network", "Image", "Data", "RegistryFlightDelay", "TrainingFlightDelay", "Triggers"}
+    shared = {"Governance", "Network", "Image", "Data", "Triggers", "Releases"}
+    rooms = {*shared, "RegistryFlightDelay", "TrainingFlightDelay", "ServingFlightDelay"}
 
     for environment in load().environments:
         prefix = f"slipway{environment.name}"
@@ -60,7 +61,7 @@ def test_synth_needs_no_credentials_network_git_or_docker(tmp_path: Path) -> Non
     )
 
     assert done.returncode == 0, done.stderr
-    assert len(list((tmp_path / "out").rglob("*.template.json"))) == 7
+    assert len(list((tmp_path / "out").rglob("*.template.json"))) == 9
 
 
 def test_every_role_carries_its_environments_boundary(assembly: Assembly) -> None:

@@ -1,0 +1,129 @@
+"""The roles of serving: what SageMaker does in an endpoint's name, and what CloudFormation may change in a release."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import aws_iam as iam
+
+from stacks import names as spelling
+from stacks.permissions import accept_inline_policy, allow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import aws_cdk as cdk
+    from aws_cdk import aws_kms as kms
+
+    from stacks.names import Names
+
+
+def endpoint_role(scope: cdk.Stack, id: str, *, model: str, names: Names, key: kms.IKey) -> iam.Role:
+    """Read the version, keep what is captured, write logs, look at the alarms of a release.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createmodel-perms
+    """
+    role = _role(scope, id, names.endpoint_role(model), "sagemaker.amazonaws.com")
+    _read_version(role, scope, names, model)
+    capture = f"arn:aws:s3:::{names.data_bucket}/{spelling.capture_prefix(model)}/*"
+    allow(role, "Capture", ["s3:PutObject"], [capture], because="SageMaker names each file by its hour.")
+    allow(role, "Encrypt", ["kms:Decrypt", "kms:GenerateDataKey"], [key.key_arn])
+    group = f"/aws/sagemaker/Endpoints/{names.endpoint(model)}"
+    allow(
+        role,
+        "Logs",
+        ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+        [f"arn:aws:logs:{scope.region}:{scope.account}:log-group:{group}*"],
+        because="SageMaker makes one stream an instance in this one group.",
+    )
+    allow(
+        role,
+        "Metrics",
+        ["cloudwatch:PutMetricData"],
+        ["*"],
+        because="The action knows no resources; the namespace is its limit.",
+        conditions={"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/Endpoints"}},
+    )
+    # Without it a deployment ignores its alarms.
+    allow(
+        role,
+        "RollbackAlarms",
+        ["cloudwatch:DescribeAlarms"],
+        [f"arn:aws:cloudwatch:{scope.region}:{scope.account}:alarm:{names.endpoint(model)}-*"],
+        because="The alarms of this one endpoint.",
+    )
+    return role
+
+
+def _read_version(role: iam.Role, scope: cdk.Stack, names: Names, model: str) -> None:
+    packages = f"arn:aws:sagemaker:{scope.region}:{scope.account}:model-package"
+    allow(
+        role,
+        "ReadVersion",
+        ["sagemaker:DescribeModelPackage"],
+        [f"{packages}/{names.model_package_group(model)}/*"],
+        because="The versions of this one group; which of them is released is decided later.",
+    )
+    allow(
+        role,
+        "ReadModel",
+        ["s3:GetObject"],
+        [f"arn:aws:s3:::{names.runs_bucket}/{spelling.runs_prefix(model)}/*/package/*"],
+        because="Packaged versions of this model; an execution's folder is named when it starts.",
+    )
+
+
+def serving_deployer(scope: cdk.Stack, id: str, *, models: Sequence[str], names: Names) -> iam.Role:
+    """Change the endpoints of this environment, and nothing else."""
+    role = _role(scope, id, names.serving_deployer, "cloudformation.amazonaws.com")
+    place = f"{scope.region}:{scope.account}"
+    kinds = {"Model": "model", "EndpointConfig": "endpoint-config", "Endpoint": "endpoint"}
+    allow(
+        role,
+        "Endpoints",
+        [
+            *(f"sagemaker:{verb}{kind}" for kind in kinds for verb in ("Create", "Delete", "Describe")),
+            "sagemaker:UpdateEndpoint",
+            "sagemaker:AddTags",
+            "sagemaker:ListTags",
+        ],
+        [f"arn:aws:sagemaker:{place}:{kind}/{names.prefix}-*" for kind in kinds.values()],
+        because="CloudFormation names models and configurations by the stack; the prefix is this environment's.",
+    )
+    allow(
+        role,
+        "PassEndpointRoles",
+        ["iam:PassRole"],
+        [f"arn:aws:iam::{scope.account}:role/{names.endpoint_role(model)}" for model in models],
+        conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+    )
+    _watch_and_scale(role, place, names)
+    return role
+
+
+def _watch_and_scale(role: iam.Role, place: str, names: Names) -> None:
+    allow(
+        role,
+        "Alarms",
+        ["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms"],
+        [f"arn:aws:cloudwatch:{place}:alarm:{names.prefix}-*"],
+        because="The prefix is this environment's.",
+    )
+    verbs = ("DeleteScalingPolicy", "DescribeScalingPolicies", "PutScalingPolicy")
+    targets = ("DeregisterScalableTarget", "DescribeScalableTargets", "RegisterScalableTarget")
+    allow(
+        role,
+        "Scaling",
+        [f"application-autoscaling:{action}" for action in (*verbs, *targets)],
+        ["*"],
+        because="Most of these actions know no resources.",
+    )
+    parameters = f"arn:aws:ssm:{place}:parameter/{names.platform}/{names.environment}/*"
+    allow(role, "DesiredVersion", ["ssm:GetParameters"], [parameters], because="One parameter a model.")
+
+
+def _role(scope: cdk.Stack, id: str, name: str, service: str) -> iam.Role:
+    trusted = iam.ServicePrincipal(service, conditions={"StringEquals": {"aws:SourceAccount": scope.account}})
+    role = iam.Role(scope, id, role_name=name, assumed_by=trusted)
+    accept_inline_policy(role)
+    return role
