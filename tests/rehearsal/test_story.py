@@ -231,6 +231,46 @@ def test_the_tables_can_be_printed(found: Facts) -> None:
     assert "not proved" in text
 
 
+def test_a_release_ends_in_what_the_endpoint_serves(found: Facts) -> None:
+    first, _, newest = (version["arn"] for version in found["versions"])
+    outcomes = [(one["version"], one["outcome"], one["from"], one["to"]) for one in found["releases"]]
+
+    assert outcomes == [
+        (first, "succeeded", "none", first),
+        (newest, "rolled back", first, first),
+        (newest, "succeeded", first, newest),
+        (first, "succeeded", newest, first),
+    ]
+    assert "is in ALARM: Invocation5XXErrors" in found["releases"][1]["because"]
+    assert [one["cause"] for one in found["releases"]] == ["command", "command", "command", "rollback"]
+
+
+def test_the_live_version_answers_as_it_was_trained(found: Facts) -> None:
+    assert [one["version"] for one in found["invocations"]] == [one["to"] for one in found["releases"]]
+    for one in found["invocations"]:
+        assert one["status"] == 200
+        assert one["probability"] == pytest.approx(one["expected"], abs=1e-6)
+
+
+def test_no_deployment_of_infrastructure_changes_what_is_live(rehearsal: Rehearsal) -> None:
+    """New templates of the rooms are deployed: the desired version is fetched anew, and stays."""
+    place, cloudformation = rehearsal.plan.serving, client(rehearsal, "cloudformation")
+    config = client(rehearsal, "sagemaker").describe_endpoint(EndpointName=place.endpoint)["EndpointConfigName"]
+
+    for stack, kind in ((place.stack, "AWS::CloudWatch::Alarm"), (f"{rehearsal.plan.stage}-Releases", "Custom::")):
+        template = cloudformation.get_template(StackName=stack)["TemplateBody"]
+        changed = [one for one in template["Resources"].values() if one["Type"].startswith(kind)]
+        for resource in changed:
+            resource["Properties"]["AlarmDescription" if kind != "Custom::" else "Changed"] = "otherwise"
+        cloudformation.update_stack(StackName=stack, TemplateBody=json.dumps(template))
+        cloudformation.get_waiter("stack_update_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})
+        assert changed
+
+    ssm, sagemaker = client(rehearsal, "ssm"), client(rehearsal, "sagemaker")
+    assert ssm.get_parameter(Name=place.parameter)["Parameter"]["Value"] == rehearsal.releases[-1].live
+    assert sagemaker.describe_endpoint(EndpointName=place.endpoint)["EndpointConfigName"] == config
+
+
 def test_the_product_calls_what_the_coverage_list_says(rehearsal: Rehearsal) -> None:
     recorded = json.loads((rehearsal.state / "calls-of-the-story.json").read_text())
     listed = coverage.load()
