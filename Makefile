@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(CURDIR)/.venv/bin:$(PATH)
 unexport UV_PYTHON VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 help:
-	@echo "make rehearse   deploy to an embedded AWS and train a real model (ARGS=\"--keep\", ARGS=\"--json FILE\")"
+	@echo "make rehearse   deploy to an embedded AWS, train, release, roll back (ARGS=\"--keep\", ARGS=\"--json FILE\")"
 	@echo "make test       every check that CI runs"
 	@echo "make test-long  what takes minutes: faults at random moments, several accounts"
 	@echo "make test-sdk   the same pipeline by the SageMaker SDK (installs a gigabyte)"

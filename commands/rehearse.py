@@ -22,7 +22,7 @@ def rehearse(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the embedded AWS up until Ctrl-C.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the facts of the run to this file.")] = None,
 ) -> None:
-    """Deploy the platform to an embedded AWS and train a real model: no account, no Docker."""
+    """Deploy the platform to an embedded AWS, train, release, roll back: no account, no Docker."""
     from rehearsal import facts as results
     from rehearsal import session
 

@@ -28,7 +28,10 @@ class BusyError(Exception):
 
 @dataclass(frozen=True)
 class Entry:
-    """A release in the journal. `number` orders them; `cause` is who or what asked, `because` why it ended so."""
+    """A release in the journal. `number` orders them; `cause` is who or what asked, `because` why it ended so.
+
+    `replaced` is the endpoint configuration that was live before.
+    """
 
     number: int
     version: str
@@ -39,6 +42,7 @@ class Entry:
     outcome: str = BEGAN
     because: str = ""
     seconds: float = 0.0
+    replaced: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,10 +66,11 @@ class Journal:
         pages = self.dynamodb.get_paginator("query").paginate(**asked)
         return [Entry(**json.loads(item["told"]["S"])) for page in pages for item in page["Items"]]
 
-    def begin(self, version: str, previous: str, cause: str, asked_by: str) -> Entry:
+    def begin(self, version: str, previous: str, cause: str, asked_by: str, replaced: str = "") -> Entry:
         newest = next(iter(self.entries()), None)
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.now()))
-        entry = Entry(newest.number + 1 if newest else 1, version, previous, cause, asked_by, stamp)
+        number = newest.number + 1 if newest else 1
+        entry = Entry(number, version, previous, cause, asked_by, stamp, replaced=replaced)
         self._put(entry)
         return entry
 

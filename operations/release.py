@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
     from operations.versions import Checked
 
+MISSING = "Could not find"
+COLLECTED_ENTRIES = 20
+"""How far back in the journal leftovers are looked for."""
+
 NO_UPDATES = "No updates are to be performed"
 TOLERANCE = 1e-6
 POLL_SECONDS = 0.2
@@ -86,16 +90,36 @@ class Releaser:
 
     def live(self) -> str:
         """The version the endpoint really serves, read back through its configuration and model; `none` without one."""
-        sagemaker = self.client("sagemaker")
-        try:
-            endpoint = sagemaker.describe_endpoint(EndpointName=self.place.endpoint)
-        except ClientError as error:
-            if "Could not find" in str(error):
-                return desired.NONE
-            raise
-        config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+        sagemaker, name = self.client("sagemaker"), self._configuration()
+        if not name:
+            return desired.NONE
+        config = sagemaker.describe_endpoint_config(EndpointConfigName=name)
         model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
         return str(model["PrimaryContainer"]["ModelPackageName"])
+
+    def _configuration(self) -> str:
+        """The name of the configuration that the endpoint serves; empty without an endpoint."""
+        try:
+            endpoint = self.client("sagemaker").describe_endpoint(EndpointName=self.place.endpoint)
+        except ClientError as error:
+            if MISSING in str(error):
+                return ""
+            raise
+        return str(endpoint["EndpointConfigName"])
+
+    def _collect(self) -> None:
+        """Remove configurations and models that releases have replaced; CloudFormation keeps them until then."""
+        sagemaker, live = self.client("sagemaker"), self._configuration()
+        for name in {entry.replaced for entry in self.journal.entries()[:COLLECTED_ENTRIES]} - {live, ""}:
+            try:
+                config = sagemaker.describe_endpoint_config(EndpointConfigName=name)
+            except ClientError as error:
+                if MISSING in str(error):
+                    continue  # collected before
+                raise
+            sagemaker.delete_endpoint_config(EndpointConfigName=name)
+            for variant in config["ProductionVariants"]:
+                sagemaker.delete_model(ModelName=variant["ModelName"])
 
     def _were_live(self) -> list[str]:
         """Versions that were live here, the latest first, each once."""
@@ -107,10 +131,11 @@ class Releaser:
         self._settle(lease)
         checked = self._checked(arn)
         previous = self.live()
-        entry = self.journal.begin(arn, previous, cause, asked_by)
+        entry = self.journal.begin(arn, previous, cause, asked_by, self._configuration())
         desired.write(self.client("ssm"), self.place.parameter, arn)
         failure = self._update(lease, checked) or self._prove(checked)
         if failure is None:
+            self._collect()
             return self.journal.end(entry, SUCCEEDED, "", time.monotonic() - begun)
         self._take_back(lease, previous)
         self.journal.end(entry, ROLLED_BACK, failure, time.monotonic() - begun)

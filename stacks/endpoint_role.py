@@ -77,19 +77,14 @@ def serving_deployer(scope: cdk.Stack, id: str, *, models: Sequence[str], names:
     """Change the endpoints of this environment, and nothing else."""
     role = _role(scope, id, names.serving_deployer, "cloudformation.amazonaws.com")
     place = f"{scope.region}:{scope.account}"
-    kinds = {"Model": "model", "EndpointConfig": "endpoint-config", "Endpoint": "endpoint"}
+    arn = f"arn:aws:sagemaker:{place}"
     allow(
         role,
         "Endpoints",
-        [
-            *(f"sagemaker:{verb}{kind}" for kind in kinds for verb in ("Create", "Delete", "Describe")),
-            "sagemaker:UpdateEndpoint",
-            "sagemaker:AddTags",
-            "sagemaker:ListTags",
-        ],
-        [f"arn:aws:sagemaker:{place}:{kind}/{names.prefix}-*" for kind in kinds.values()],
-        because="CloudFormation names models and configurations by the stack; the prefix is this environment's.",
+        [*(f"sagemaker:{verb}Endpoint" for verb in ("Create", "Delete", "Describe", "Update")), "sagemaker:AddTags"],
+        [f"{arn}:endpoint/{names.endpoint(model)}" for model in models],
     )
+    _models_and_configurations(role, arn, names)
     allow(
         role,
         "PassEndpointRoles",
@@ -99,6 +94,33 @@ def serving_deployer(scope: cdk.Stack, id: str, *, models: Sequence[str], names:
     )
     _watch_and_scale(role, place, names)
     return role
+
+
+def _models_and_configurations(role: iam.Role, arn: str, names: Names) -> None:
+    """CloudFormation names them by chance, so what tells them apart is the tags every resource of ours carries."""
+    ours = {"platform": names.platform, "environment": names.environment}
+    resources = [f"{arn}:model/*", f"{arn}:endpoint-config/*"]
+    allow(
+        role,
+        "MakeConfigurations",
+        ["sagemaker:AddTags", "sagemaker:CreateEndpointConfig", "sagemaker:CreateModel"],
+        [*resources, f"{arn}:endpoint/{names.prefix}-*"],  # a configuration is made with what it will serve
+        because="Names are given by CloudFormation; the tags of platform and environment are the limit.",
+        conditions={"StringEquals": {f"aws:RequestTag/{tag}": value for tag, value in ours.items()}},
+    )
+    allow(
+        role,
+        "ChangeConfigurations",
+        [
+            *(f"sagemaker:{verb}{kind}" for kind in ("EndpointConfig", "Model") for verb in ("Delete", "Describe")),
+            "sagemaker:CreateEndpoint",
+            "sagemaker:ListTags",
+            "sagemaker:UpdateEndpoint",
+        ],
+        resources,
+        because="The same, of what is there already; an endpoint is made and updated with a configuration.",
+        conditions={"StringEquals": {f"aws:ResourceTag/{tag}": value for tag, value in ours.items()}},
+    )
 
 
 def _watch_and_scale(role: iam.Role, place: str, names: Names) -> None:

@@ -6,6 +6,9 @@ import time
 
 from rehearsal.resources import Json, Place, Provider, call, tags
 
+GENERATED = 2
+"""Parts of a generated name that are kept: CloudFormation names these after logical id and chance alone."""
+
 LOOK_SECONDS = 0.05
 LONGEST_SECONDS = 600
 
@@ -20,19 +23,19 @@ class Model(Provider):
     fixed = known
 
     def create(self, place: Place, name: str, properties: Json) -> str:
-        model = str(properties.get("ModelName") or name[-63:].strip("-"))
+        model = str(properties.get("ModelName") or _generated(name))
         given = {key: value for key, value in properties.items() if key not in {"ModelName", "Tags"}}
-        call(place.client("sagemaker"), "create_model", ModelName=model, Tags=tags(properties), **given)
-        return model
+        made = call(place.client("sagemaker"), "create_model", ModelName=model, Tags=tags(properties), **given)
+        return str(made["ModelArn"])
 
     def read(self, place: Place, physical_id: str, properties: Json) -> object:
-        return place.client("sagemaker").describe_model(ModelName=physical_id)
+        return place.client("sagemaker").describe_model(ModelName=_named(physical_id))
 
     def delete(self, place: Place, physical_id: str, properties: Json) -> None:
-        place.client("sagemaker").delete_model(ModelName=physical_id)
+        place.client("sagemaker").delete_model(ModelName=_named(physical_id))
 
     def attributes(self, place: Place, physical_id: str, properties: Json) -> Json:
-        return {"ModelName": physical_id, "Id": place.arn("sagemaker", f"model/{physical_id}")}
+        return {"ModelName": _named(physical_id), "Id": physical_id}
 
 
 class EndpointConfig(Provider):
@@ -53,26 +56,25 @@ class EndpointConfig(Provider):
     fixed = known
 
     def create(self, place: Place, name: str, properties: Json) -> str:
-        config = str(properties.get("EndpointConfigName") or name[-63:].strip("-"))
+        config = str(properties.get("EndpointConfigName") or _generated(name))
         given = {key: value for key, value in properties.items() if key not in {"EndpointConfigName", "Tags"}}
-        call(
+        made = call(
             place.client("sagemaker"),
             "create_endpoint_config",
             EndpointConfigName=config,
             Tags=tags(properties),
             **given,
         )
-        return config
+        return str(made["EndpointConfigArn"])
 
     def read(self, place: Place, physical_id: str, properties: Json) -> object:
-        return place.client("sagemaker").describe_endpoint_config(EndpointConfigName=physical_id)
+        return place.client("sagemaker").describe_endpoint_config(EndpointConfigName=_named(physical_id))
 
     def delete(self, place: Place, physical_id: str, properties: Json) -> None:
-        place.client("sagemaker").delete_endpoint_config(EndpointConfigName=physical_id)
+        place.client("sagemaker").delete_endpoint_config(EndpointConfigName=_named(physical_id))
 
     def attributes(self, place: Place, physical_id: str, properties: Json) -> Json:
-        arn = place.arn("sagemaker", f"endpoint-config/{physical_id}")
-        return {"EndpointConfigName": physical_id, "Id": arn}
+        return {"EndpointConfigName": _named(physical_id), "Id": physical_id}
 
 
 class Endpoint(Provider):
@@ -89,7 +91,7 @@ class Endpoint(Provider):
     fixed = frozenset({"EndpointName"})
 
     def create(self, place: Place, name: str, properties: Json) -> str:
-        endpoint = str(properties.get("EndpointName") or name[-63:].strip("-"))
+        endpoint = str(properties.get("EndpointName") or _generated(name))
         sagemaker = place.client("sagemaker")
         config = properties["EndpointConfigName"]
         given = {"DeploymentConfig": properties["DeploymentConfig"]} if "DeploymentConfig" in properties else {}
@@ -106,22 +108,22 @@ class Endpoint(Provider):
         except EndpointError:
             sagemaker.delete_endpoint(EndpointName=endpoint)
             raise
-        return endpoint
+        return place.arn("sagemaker", f"endpoint/{endpoint}")
 
     def update(self, place: Place, physical_id: str, old: Json, new: Json) -> None:
         given = {key: value for key, value in new.items() if key not in {"EndpointName", "Tags"}}
-        call(place.client("sagemaker"), "update_endpoint", EndpointName=physical_id, **given)
-        _settle(place, physical_id, new["EndpointConfigName"])
+        call(place.client("sagemaker"), "update_endpoint", EndpointName=_named(physical_id), **given)
+        _settle(place, _named(physical_id), new["EndpointConfigName"])
 
     def read(self, place: Place, physical_id: str, properties: Json) -> object:
-        found = place.client("sagemaker").describe_endpoint(EndpointName=physical_id)
+        found = place.client("sagemaker").describe_endpoint(EndpointName=_named(physical_id))
         return found["EndpointStatus"] == "InService"
 
     def delete(self, place: Place, physical_id: str, properties: Json) -> None:
-        place.client("sagemaker").delete_endpoint(EndpointName=physical_id)
+        place.client("sagemaker").delete_endpoint(EndpointName=_named(physical_id))
 
     def attributes(self, place: Place, physical_id: str, properties: Json) -> Json:
-        return {"EndpointName": physical_id, "Id": place.arn("sagemaker", f"endpoint/{physical_id}")}
+        return {"EndpointName": _named(physical_id), "Id": physical_id}
 
 
 def _settle(place: Place, endpoint: str, config: str) -> None:
@@ -135,3 +137,12 @@ def _settle(place: Place, endpoint: str, config: str) -> None:
             raise EndpointError(found.get("FailureReason", f"endpoint {endpoint} does not serve {config}"))
         time.sleep(LOOK_SECONDS)
     raise EndpointError(f"endpoint {endpoint} did not come into service")
+
+
+def _generated(name: str) -> str:
+    return "-".join(name.split("-")[-GENERATED:])
+
+
+def _named(arn: str) -> str:
+    """`Ref` of these types yields the ARN; their API takes the name."""
+    return arn.rsplit("/", 1)[-1]

@@ -61,6 +61,17 @@ def truth(serving: Serving) -> tuple[str, str]:
     return desired.read(serving.world.client("ssm"), serving.place.parameter), releaser(serving).live()
 
 
+def leftovers(serving: Serving) -> list[str]:
+    """Configurations and models that serve nothing."""
+    sagemaker = serving.sagemaker
+    live = sagemaker.describe_endpoint(EndpointName=serving.place.endpoint)["EndpointConfigName"]
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=live)
+    used = {live, *(variant["ModelName"] for variant in config["ProductionVariants"])}
+    found = [one["EndpointConfigName"] for one in sagemaker.list_endpoint_configs()["EndpointConfigs"]]
+    found += [one["ModelName"] for one in sagemaker.list_models()["Models"]]
+    return sorted(set(found) - used)
+
+
 def test_releases_follow_each_other_and_go_back(serving: Serving) -> None:
     first, second = serving.register(), serving.register()
 
@@ -73,6 +84,7 @@ def test_releases_follow_each_other_and_go_back(serving: Serving) -> None:
     assert releases.rollback().version == first.arn
     assert truth(serving) == (first.arn, first.arn)
     assert releases.rollback("2").cause == "rollback"
+    assert leftovers(serving) == []
     assert [(e.number, e.outcome) for e in releases.journal.entries()] == [(n, SUCCEEDED) for n in (4, 3, 2, 1)]
 
 
@@ -168,6 +180,7 @@ def converges(serving: Serving, dies_at: int) -> bool:
     serving.let_lease_run_out(table, LEASE_SECONDS)
     assert releaser(serving).release("2").outcome == SUCCEEDED
     assert truth(serving) == (serving.arn("2"), serving.arn("2"))
+    assert leftovers(serving) == []
     return killed
 
 
