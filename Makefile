@@ -31,7 +31,7 @@ test-long: setup
 	@pytest -m long $(ARGS)
 
 bench: setup .venv-bench/.ready
-	@python benchmarks/synth.py && python benchmarks/prepare.py
+	@python benchmarks/synth.py && python benchmarks/prepare.py && python benchmarks/serving.py
 
 setup: .venv/.ready .venv-job/.ready .venv-serve/.ready node_modules/.ready
 

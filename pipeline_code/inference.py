@@ -8,8 +8,7 @@ allowed; nothing a client sends is an error of the server.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -24,9 +23,8 @@ TYPES = (CSV, JSON, JSON_LINES)
 ALIASES = {"application/x-jsonlines": JSON_LINES, "application/jsonl": JSON_LINES}
 
 
-@dataclass(frozen=True)
-class Answer:
-    """Status, media type and body of a response."""
+class Answer(NamedTuple):
+    """Status, media type and body of a response; a tuple, because one is made for every request."""
 
     status: int
     type: str
@@ -61,6 +59,8 @@ def _explained(error: RequestError) -> Answer:
 
 def media_type(content_type: str) -> str:
     """One of TYPES; parameters such as a charset may follow it, and only UTF-8 is one."""
+    if content_type in TYPES:
+        return content_type
     name, *parameters = content_type.lower().split(";")
     name = ALIASES.get(name.strip(), name.strip())
     for parameter in parameters:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 COMPILED_FILE = "model.onnx"
 SERVING_FILE = "serving.json"
+OUTPUTS = ["probability"]
 TOLERANCE = 1e-6
 """How far the compiled trees may be from XGBoost's own answer: float32 adds up in another order."""
 
@@ -70,7 +71,7 @@ class Served:
         """The probability of the label for each row."""
         matrix = self._numpy.array(rows, dtype=self._numpy.float32)
         if len(rows) <= self.serving.crossover:
-            answers: list[float] = self._compiled.run(None, {"rows": matrix})[0][:, 0].tolist()
+            answers: list[float] = self._compiled.run(OUTPUTS, {"rows": matrix})[0][:, 0].tolist()
             return answers
         found: list[float] = self._booster.inplace_predict(matrix).tolist()
         return found

@@ -13,7 +13,6 @@ import asyncio
 import logging
 import os
 import sys
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -80,20 +79,27 @@ class Server:
         return Answer(200, "text/plain", b"")
 
     async def _invoke(self, scope: Message, receive: Receive) -> Answer:
-        headers = {bytes(name): bytes(value).decode("latin-1") for name, value in scope["headers"]}
-        if headers.get(b"content-encoding", "identity") != "identity":
-            return _refusal(415, f"Content-Encoding {headers[b'content-encoding']}; send the body as it is")
+        length, content_type, accept = "0", "text/csv", ""
+        for name, value in scope["headers"]:
+            if name == b"content-type":
+                content_type = value.decode("latin-1")
+            elif name == b"accept":
+                accept = value.decode("latin-1")
+            elif name == b"content-length":
+                length = value.decode("latin-1")
+            elif name == b"content-encoding" and value != b"identity":
+                return _refusal(415, f"Content-Encoding {value.decode('latin-1')}; send the body as it is")
         try:
-            body = await asyncio.wait_for(_body(headers, receive), BODY_SECONDS)
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _body(length, receive)
         except TimeoutError:
             return _refusal(408, f"the body did not come within {BODY_SECONDS:.0f} seconds")
         if body is None:
             return _refusal(413, f"the body is larger than {MOST_BYTES:,} bytes; send fewer rows, or use batch")
-        ask = partial(self._handler.answer, body, headers.get(b"content-type", "text/csv"), headers.get(b"accept", ""))
         if len(body) <= SMALL_BYTES:
-            return ask()
+            return self._handler.answer(body, content_type, accept)
         async with self._large:
-            return await asyncio.to_thread(ask)
+            return await asyncio.to_thread(self._handler.answer, body, content_type, accept)
 
 
 def differences(handler: Handler, served: Served) -> str | None:
@@ -110,21 +116,22 @@ def differences(handler: Handler, served: Served) -> str | None:
     )
 
 
-async def _body(headers: dict[bytes, str], receive: Receive) -> bytes | None:
+async def _body(claimed: str, receive: Receive) -> bytes | None:
     """The whole body, or None if it is too large; what the header claims is not believed, only refused."""
-    claimed = headers.get(b"content-length", "0")
-    too_large = claimed.isdigit() and int(claimed) > MOST_BYTES
-    parts, size, more = [], 0, True
-    while more and not too_large:
+    if claimed.isdigit() and int(claimed) > MOST_BYTES:
+        return None
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):  # nearly always
+        return body if len(body) <= MOST_BYTES else None
+    parts, size = [body], len(body)
+    while message.get("more_body"):
         message = await receive()
-        if message["type"] == "http.disconnect":
-            break
-        part = message.get("body", b"")
-        size += len(part)
-        too_large = size > MOST_BYTES
-        parts.append(part)
-        more = message.get("more_body", False)
-    return None if too_large else b"".join(parts)
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > MOST_BYTES:
+            return None
+    return b"".join(parts)
 
 
 def _refusal(status: int, message: str) -> Answer:
