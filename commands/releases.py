@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from commands.choice import EnvironmentName, ModelName, chosen, console, session_of
-from stacks.names import Names  # noqa: TC001 typer reads annotations at run time
+from stacks.names import Names, champion_prefix
 
 Version = Annotated[str, typer.Argument(help="The version's number in the registry, or its ARN.")]
 
@@ -65,6 +65,7 @@ def _releaser(env: str, model: str) -> tuple[Any, str]:
 
 def release_place(names: Names, model: str, stage: str) -> Any:
     """Where a model is served, in plain values."""
+    from operations.champion import ChampionPlace
     from operations.release import Place
 
     return Place(
@@ -77,4 +78,5 @@ def release_place(names: Names, model: str, stage: str) -> Any:
         parameter=names.version_parameter(model),
         table=names.releases,
         deployer=f"arn:aws:iam::{names.account}:role/{names.serving_deployer}",
+        champion=ChampionPlace(names.runs_bucket, champion_prefix(model)),
     )

@@ -16,12 +16,17 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from operations import desired, versions
+from operations.champion import make_champion
 from operations.journal import REFUSED, ROLLED_BACK, SUCCEEDED, Entry, Journal, Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from operations.champion import ChampionPlace
     from operations.versions import Checked
+
+CROWNING = "Production"
+"""What serves here is the champion: what the next training has to beat."""
 
 MISSING = "Could not find"
 COLLECTED_ENTRIES = 20
@@ -53,6 +58,7 @@ class Place:
     parameter: str
     table: str
     deployer: str
+    champion: ChampionPlace
 
 
 @dataclass(frozen=True)
@@ -136,6 +142,8 @@ class Releaser:
         failure = self._update(lease, checked) or self._prove(checked)
         if failure is None:
             self._collect()
+            if self.place.stage == CROWNING:
+                make_champion(self.client("s3"), self.client("sagemaker"), self.place.champion, arn)
             return self.journal.end(entry, SUCCEEDED, "", time.monotonic() - begun)
         self._take_back(lease, previous)
         self.journal.end(entry, ROLLED_BACK, failure, time.monotonic() - begun)

@@ -16,6 +16,7 @@ from engine_world import World
 from real_jobs import Real
 
 from operations import desired
+from operations.champion import ChampionPlace
 from operations.journal import Journal
 from operations.release import Place
 from stacks.config import ROOT
@@ -108,6 +109,7 @@ class Serving:
             parameter="/slipway/dev/m/version",
             table="releases",
             deployer=self.world.role,
+            champion=ChampionPlace(self.world.bucket, "champion/m"),
         )
 
     def deploy(self) -> None:
@@ -141,7 +143,7 @@ class Serving:
                 "SupportedContentTypes": ["text/csv"],
                 "SupportedResponseMIMETypes": ["text/csv"],
             },
-            CustomerMetadataProperties={"provenance": record},
+            CustomerMetadataProperties={"provenance": record, "model_sha256": artifact["sha256"]},
         )
         test = json.loads(_member(self.real, "serving.json"))["test"]
         return Version(made["ModelPackageArn"], uri, test["rows"], test["probabilities"])

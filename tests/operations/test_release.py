@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from real_jobs import Real
 from serving_world import Serving, Version
 
 from operations import desired
+from operations.champion import current_champion
 from operations.journal import LEASE_SECONDS, ROLLED_BACK, SUCCEEDED, Journal
 from operations.release import ReleaseError, Releaser
 from operations.versions import VersionError
@@ -155,6 +157,44 @@ def test_a_swapped_artifact_is_refused_and_the_live_version_stays(serving: Servi
         releaser(serving).release("2")
 
     assert truth(serving) == (good.arn, good.arn)
+
+
+def approve(serving: Serving, version: Version, stage: str) -> None:
+    """As SageMaker Studio does."""
+    life = {"Stage": stage, "StageStatus": "Approved"}
+    serving.sagemaker.update_model_package(
+        ModelPackageArn=version.arn, ModelApprovalStatus="Approved", ModelLifeCycle=life
+    )
+
+
+def test_production_takes_what_was_approved_for_it_and_crowns_it(serving: Serving) -> None:
+    first, second = serving.register(), serving.register()
+    production = replace(releaser(serving), place=replace(serving.place, stage="Production"))
+    place = serving.place.champion
+
+    with pytest.raises(VersionError, match="takes versions from Production/Approved"):
+        production.release("1")
+    approve(serving, first, "Staging")
+    with pytest.raises(VersionError, match="is Staging/Approved, Approved"):
+        production.release("1")
+    assert current_champion(serving.s3, place) == "none"
+
+    approve(serving, first, "Production")
+    approve(serving, second, "Production")
+    production.release("1")
+    assert current_champion(serving.s3, place) == first.arn
+    production.release("2")
+    assert current_champion(serving.s3, place) == second.arn
+    production.rollback()
+    assert current_champion(serving.s3, place) == first.arn
+
+
+def test_elsewhere_nobody_is_crowned(serving: Serving) -> None:
+    serving.register()
+
+    releaser(serving).release("1")
+
+    assert current_champion(serving.s3, serving.place.champion) == "none"
 
 
 def test_nothing_to_go_back_to_is_said(serving: Serving) -> None:
