@@ -60,7 +60,7 @@ def _releaser(env: str, model: str) -> tuple[Any, str]:
     environment, names = chosen(env, model)
     session = session_of(environment)
     who = session.client("sts").get_caller_identity()["Arn"]
-    return Releaser(session.client, release_place(names, model, environment.stage), poll_seconds=2), who
+    return Releaser(session.client, release_place(names, model, environment.stage), 2.0, console.print), who
 
 
 def release_place(names: Names, model: str, stage: str) -> Any:

@@ -63,11 +63,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Releaser:
-    """`client(service)` gives boto3 clients of the serving account; `poll_seconds` is how often the stack is asked."""
+    """`client(service)` gives boto3 clients of the serving account; `poll_seconds` is how often the stack is asked.
+
+    `tell` hears of what begins.
+    """
 
     client: Callable[[str], Any]
     place: Place
     poll_seconds: float = POLL_SECONDS
+    tell: Callable[[str], None] = lambda _: None
 
     @property
     def journal(self) -> Journal:
@@ -135,16 +139,19 @@ class Releaser:
     def _release(self, lease: Lease, arn: str, cause: str, asked_by: str) -> Entry:
         begun = time.monotonic()
         self._settle(lease)
+        self.tell(f"checking {arn} against its record")
         checked = self._checked(arn)
         previous = self.live()
         entry = self.journal.begin(arn, previous, cause, asked_by, self._configuration())
         desired.write(self.client("ssm"), self.place.parameter, arn)
+        self.tell(f"updating {self.place.stack}; it goes over in steps and is probed meanwhile")
         failure = self._update(lease, checked) or self._prove(checked)
         if failure is None:
             self._collect()
             if self.place.stage == CROWNING:
                 make_champion(self.client("s3"), self.client("sagemaker"), self.place.champion, arn)
             return self.journal.end(entry, SUCCEEDED, "", time.monotonic() - begun)
+        self.tell(f"taking it back: {failure}")
         self._take_back(lease, previous)
         self.journal.end(entry, ROLLED_BACK, failure, time.monotonic() - begun)
         raise ReleaseError(f"{arn} was taken back, {previous} is live: {failure}")
@@ -229,6 +236,7 @@ class Releaser:
         endpoint = self.client("sagemaker").describe_endpoint(EndpointName=self.place.endpoint)
         if endpoint["EndpointStatus"] != "InService":
             return f"the endpoint is {endpoint['EndpointStatus']}: {endpoint.get('FailureReason', 'no reason given')}"
+        self.tell("comparing the endpoint's answers with the trainer's")
         live = self.live()
         if live != checked.arn:
             return f"the endpoint serves {live}"

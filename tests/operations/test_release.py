@@ -77,10 +77,12 @@ def leftovers(serving: Serving) -> list[str]:
 def test_releases_follow_each_other_and_go_back(serving: Serving) -> None:
     first, second = serving.register(), serving.register()
 
-    releases = releaser(serving)
+    heard: list[str] = []
+    releases = replace(releaser(serving), tell=heard.append)
     assert releases.live() == "none"
     assert releases.release("1").outcome == SUCCEEDED
     assert truth(serving) == (first.arn, first.arn)
+    assert [line.split()[0] for line in heard] == ["checking", "updating", "comparing"]
     assert releases.release("2").previous == first.arn
     assert truth(serving) == (second.arn, second.arn)
     assert releases.rollback().version == first.arn
