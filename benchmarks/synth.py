@@ -23,6 +23,8 @@ from rehearsal.cdk import node
 DEFAULT_APP = """
 import aws_cdk as cdk
 from aws_cdk import (
+    aws_applicationautoscaling as scaling,
+    aws_cloudwatch as cloudwatch,
     aws_codebuild as codebuild,
     aws_dynamodb as dynamodb,
     aws_ec2 as ec2,
@@ -57,6 +59,11 @@ sagemaker.CfnModelPackageGroup(stack, "Group", model_package_group_name="group")
 window = scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF")
 target = scheduler.CfnSchedule.TargetProperty(arn=function.function_arn, role_arn=role.role_arn)
 scheduler.CfnSchedule(stack, "Schedule", schedule_expression="rate(1 day)", flexible_time_window=window, target=target)
+metric = cloudwatch.Metric(namespace="AWS/SageMaker", metric_name="Invocations")
+cloudwatch.Alarm(stack, "Alarm", metric=metric, threshold=1, evaluation_periods=1)
+space, dimension = scaling.ServiceNamespace.SAGEMAKER, "sagemaker:variant:DesiredInstanceCount"
+place = dict(service_namespace=space, scalable_dimension=dimension, resource_id="endpoint/e/variant/v")
+scaling.ScalableTarget(stack, "Target", min_capacity=1, max_capacity=2, **place)
 kinds = [s3.Bucket, kms.Key, ecr.Repository, logs.LogGroup]
 for number in range(STACKS - 1):
     more = cdk.Stack(app, f"More{number}")
@@ -64,7 +71,7 @@ for number in range(STACKS - 1):
         kinds[i % len(kinds)](more, f"Resource{i}")
 app.synth()
 """
-RESOURCES_OF_PLATFORM = 30
+RESOURCES_OF_PLATFORM = 33
 """What its first stack comes to; the others are filled up to as many as there are to be."""
 
 
