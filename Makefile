@@ -15,7 +15,7 @@ help:
 	@echo "make test-long  what takes minutes: faults at random moments, several accounts"
 	@echo "make test-sdk   the same pipeline by the SageMaker SDK (installs a gigabyte)"
 	@echo "make bench      the figures in benchmarks/README.md, anew (minutes; leave the machine alone)"
-	@echo "make setup      only install: .venv, .venv-job, .venv-serve, node_modules"
+	@echo "make setup      only install: the environments .venv*, and node_modules"
 
 rehearse: setup
 	@slipway rehearse $(ARGS)
@@ -33,7 +33,7 @@ test-long: setup
 bench: setup .venv-bench/.ready
 	@python benchmarks/synth.py && python benchmarks/prepare.py && python benchmarks/serving.py
 
-setup: .venv/.ready .venv-job/.ready .venv-serve/.ready node_modules/.ready
+setup: .venv/.ready .venv-job/.ready .venv-serve/.ready .venv-release/.ready node_modules/.ready
 
 .tools/uv/.ready: requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "slipway: Python 3.11 or newer is needed; this is %s. Try: make PYTHON=/path/to/python3.11" % sys.version.split()[0])'
@@ -66,6 +66,14 @@ setup: .venv/.ready .venv-job/.ready .venv-serve/.ready node_modules/.ready
 	@cp requirements/serve.txt .venv-serve/serve.txt
 	@touch $@
 
+# What a build of the release pipeline installs; it brings its own pip, as a build's machine does.
+.venv-release/.ready: requirements/release.txt .tools/uv/.ready
+	@echo "setup: .venv-release"
+	@$(PYTHON) -m venv --clear .venv-release
+	@$(PIP) install -q --python .venv-release/bin/python --only-binary :all: --require-hashes -r requirements/release.txt
+	@cp requirements/release.txt .venv-release/release.txt
+	@touch $@
+
 # The SageMaker SDK, a gigabyte: only to prove that our definition means the same as its own.
 .venv-sdk/.ready: requirements/sdk.txt requirements/sample.txt .tools/uv/.ready
 	@echo "setup: .venv-sdk"
@@ -89,6 +97,7 @@ node_modules/.ready: package.json package-lock.json .npmrc .venv/.ready
 LOCK := $(PIP) compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 lock: .tools/uv/.ready
 	$(LOCK) pyproject.toml --group dev -o requirements/dev.txt
+	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/release.txt
 	for group in $(GROUPS); do \
 	  $(LOCK) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; \
 	done

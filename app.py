@@ -9,12 +9,12 @@ from stacks.stage import EnvironmentStage
 
 
 def build(app: cdk.App) -> cdk.App:
-    """Add every environment, or only the one that the context value `environment` names."""
+    """Add every environment, or only those that the context value `environment` names, with commas between."""
     config = load()
     only = app.node.try_get_context("environment")
     commit = app.node.try_get_context("commit") or "unknown"
-    for environment in [config.environment(only)] if only else config.environments:
-        EnvironmentStage(app, platform=config.platform, environment=environment, commit=commit)
+    for environment in [config.environment(name) for name in only.split(",")] if only else config.environments:
+        EnvironmentStage(app, config=config, environment=environment, commit=commit)
     return app
 
 

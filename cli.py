@@ -26,6 +26,7 @@ for verb in (
     releases.rollback,
     releases.status,
     releases.history,
+    releases.replay,
 ):
     app.command()(verb)
 app.add_typer(data.app, name="data")

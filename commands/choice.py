@@ -25,9 +25,18 @@ class UsageError(Exception):
 
 
 def chosen(env: str, model: str) -> tuple[Environment, Names]:
-    """The environment's settings and names, after both words were found to exist."""
-    config = load()
+    """Settings and names of an environment that trains the model, after both words were found to exist."""
     known_model(model)
+    environment, names = place_of(env)
+    registry = load().registry_of(environment)
+    if registry.name != env:
+        raise UsageError(f"{env} trains no models, its versions come from {registry.name}; use --env {registry.name}")
+    return environment, names
+
+
+def place_of(env: str) -> tuple[Environment, Names]:
+    """The environment's settings and names, after it was found to exist."""
+    config = load()
     environment = config.environment(env)
     return environment, Names.of(config.platform, environment)
 

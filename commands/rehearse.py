@@ -6,14 +6,19 @@ import json
 import os
 import signal
 from pathlib import Path  # noqa: TC003 typer reads annotations at run time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from commands.choice import EnvironmentName, ModelName, UsageError, chosen, commit, console
 from commands.releases import release_place
-from stacks.config import ROOT
-from stacks.names import champion_prefix, periods_prefix
+from stacks.config import ROOT, load
+from stacks.names import Names, champion_prefix, periods_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stacks.settings import Environment
 
 
 def rehearse(
@@ -57,10 +62,8 @@ def rehearsal_plan(env: str, model: str, **how: Any) -> Any:
     environment, names = chosen(env, model)
     return Plan(
         root=ROOT,
-        environment=env,
         account=environment.account,
         region=environment.region,
-        stage=names.prefix,
         model=model,
         pipeline=names.pipeline(model),
         starter=names.starter,
@@ -69,9 +72,20 @@ def rehearsal_plan(env: str, model: str, **how: Any) -> Any:
         periods_prefix=periods_prefix(model),
         champion=ChampionPlace(names.runs_bucket, champion_prefix(model)),
         commit=commit(),
-        serving=release_place(names, model, environment.stage),
+        sites=tuple(_sites(environment, model)),
         **how,
     )
+
+
+def _sites(trains: Environment, model: str) -> Iterator[Any]:
+    """Where the model is served: where it is trained first, then where its versions go."""
+    from rehearsal.release_acts import Site
+
+    config = load()
+    others = [e for e in config.released_from(trains) if e.name != trains.name]
+    for environment in [trains, *others]:
+        names = Names.of(config.platform, environment)
+        yield Site(environment.account, environment.region, names.prefix, release_place(environment, model))
 
 
 def _keep(environment: dict[str, str]) -> None:

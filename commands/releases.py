@@ -1,36 +1,51 @@
-"""Verbs about what is live: release a version, go back, see what is live and what happened."""
+"""Verbs about what is live: release a version, go back, see what is live and what happened, take up what was missed."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.choice import EnvironmentName, ModelName, chosen, console, session_of
+from commands.choice import console, known_model, place_of, session_of
+from stacks.config import load
 from stacks.names import Names, champion_prefix
 
-Version = Annotated[str, typer.Argument(help="The version's number in the registry, or its ARN.")]
+if TYPE_CHECKING:
+    from stacks.settings import Environment
+
+Where = Annotated[str, typer.Argument(metavar="ENVIRONMENT", help="A file of environments/, without .toml.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A folder of pipeline_code/models.")]
+Version = Annotated[str, typer.Argument(metavar="VERSION", help="Its number in the registry, or its ARN.")]
+Approval = Annotated[int, typer.Option(help="Number of the approval that asks; the release pipeline gives it.")]
+Wait = Annotated[int, typer.Option(help="Minutes to wait for another release of the model to end.")]
 
 
-def release(version: Version, env: EnvironmentName = "dev", model: ModelName = "flight_delay") -> None:
+def release(env: Where, model: Model, version: Version, approval: Approval = 0, wait: Wait = 0) -> None:
     """Make an approved version live; the one before it stays if anything is wrong with it."""
+    from operations.journal import Asked
+
     releaser, who = _releaser(env, model)
-    entry = releaser.release(version, asked_by=who)
+    asked = Asked("event" if approval else "command", who, approval)
+    entry = releaser.release(version, asked, wait_seconds=wait * 60)
     console.print(f"{entry.version} is live in {env} after {entry.seconds:.0f} s; before it was {entry.previous}")
 
 
 def rollback(
-    version: Annotated[str | None, typer.Argument(help="A version that was live; the one before if left out.")] = None,
-    env: EnvironmentName = "dev",
-    model: ModelName = "flight_delay",
+    env: Where,
+    model: Model,
+    version: Annotated[
+        str | None, typer.Argument(metavar="[VERSION]", help="One that was live; the one before if left out.")
+    ] = None,
 ) -> None:
     """Go back to a version that was live before."""
+    from operations.journal import Asked
+
     releaser, who = _releaser(env, model)
-    entry = releaser.rollback(version, asked_by=who)
+    entry = releaser.rollback(version, Asked("rollback", who))
     console.print(f"{entry.version} is live again in {env} after {entry.seconds:.0f} s; before it was {entry.previous}")
 
 
-def status(env: EnvironmentName = "dev", model: ModelName = "flight_delay") -> None:
+def status(env: Where, model: Model) -> None:
     """Which version is desired, which one the endpoint really serves, and how the last release went."""
     from operations import desired
     from operations.release import told
@@ -42,10 +57,10 @@ def status(env: EnvironmentName = "dev", model: ModelName = "flight_delay") -> N
     for line in told(releaser.journal.entries()[:1]):
         console.print(f"last     {line}")
     if wanted != live:
-        console.print(f"They differ: a release was interrupted. `slipway release {wanted} --env {env}` finishes it.")
+        console.print(f"They differ: a release was interrupted. `slipway release {env} {model} {wanted}` finishes it.")
 
 
-def history(env: EnvironmentName = "dev", model: ModelName = "flight_delay") -> None:
+def history(env: Where, model: Model) -> None:
     """Every release of a model in an environment, the newest first."""
     from operations.release import told
 
@@ -54,29 +69,52 @@ def history(env: EnvironmentName = "dev", model: ModelName = "flight_delay") -> 
         console.print(line)
 
 
+def replay(env: Where) -> None:
+    """Hear approvals again that could not be heard: what waits in the queue of the environment that trains."""
+    from operations import approvals
+
+    environment, names = place_of(env)
+    session = session_of(environment)
+    done = approvals.replay(
+        session.client("sqs"), session.client("lambda"), queue=names.approvals, function=names.approvals
+    )
+    for told in done:
+        console.print(f"{told['outcome']}: {told.get('because') or told['releases'] or 'nothing newer to release'}")
+    console.print(f"{len(done)} events were heard; the queue is empty")
+
+
 def _releaser(env: str, model: str) -> tuple[Any, str]:
+    """The releaser, acting as the environment's releaser role, and who asked for it."""
+    import boto3
+
+    from operations.identity import become
     from operations.release import Releaser
 
-    environment, names = chosen(env, model)
-    session = session_of(environment)
+    environment, names = place_of(env)
+    known_model(model)
+    session = boto3.Session(region_name=environment.region)
     who = session.client("sts").get_caller_identity()["Arn"]
-    return Releaser(session.client, release_place(names, model, environment.stage), 2.0, console.print), who
+    acting = become(session, names.role_arn(names.releaser), environment.region)
+    return Releaser(acting.client, release_place(environment, model), tell=console.print), who
 
 
-def release_place(names: Names, model: str, stage: str) -> Any:
+def release_place(environment: Environment, model: str) -> Any:
     """Where a model is served, in plain values."""
     from operations.champion import ChampionPlace
     from operations.release import Place
 
+    config = load()
+    names = Names.of(config.platform, environment)
+    registry = Names.of(config.platform, config.registry_of(environment))
     return Place(
         model=model,
         environment=names.environment,
-        stage=stage,
-        group=names.model_package_group(model),
+        stage=environment.stage,
+        group=registry.group_arn(model),
         stack=names.serving_stack(model),
         endpoint=names.endpoint(model),
         parameter=names.version_parameter(model),
         table=names.releases,
-        deployer=f"arn:aws:iam::{names.account}:role/{names.serving_deployer}",
-        champion=ChampionPlace(names.runs_bucket, champion_prefix(model)),
+        deployer=names.role_arn(names.serving_deployer),
+        champion=ChampionPlace(registry.runs_bucket, champion_prefix(model)),
     )

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from operations import desired
+from operations.approvals import Approvals, Target
 from operations.champion import ChampionPlace
 from operations.listings import DataPlace, starts_a_run
 from operations.notices import SUBJECT_LIMIT, notice
@@ -104,3 +105,13 @@ def _arrived(arrived: Json, starter: Starter) -> Json:
         token = f"{arrived['key']}@{arrived.get('version-id') or arrived['etag']}"
         return asdict(starter.ask({"model": model, "reason": "arrival", "token": token, "started_by": "s3"}))
     return IGNORED
+
+
+def hear_approval(event: Json, _context: object) -> Json:
+    """The registry's events; one that fails is tried again by Lambda, then kept in the queue."""
+    import boto3
+
+    known = json.loads(os.environ[SETTINGS])
+    targets = tuple(Target(**target) for target in known.pop("targets"))
+    services = {service: boto3.client(service) for service in ("sagemaker", "dynamodb", "codepipeline")}
+    return Approvals(**services, **known, targets=targets).hear(event)

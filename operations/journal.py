@@ -30,7 +30,7 @@ class BusyError(Exception):
 class Entry:
     """A release in the journal. `number` orders them; `cause` is who or what asked, `because` why it ended so.
 
-    `replaced` is the endpoint configuration that was live before.
+    `replaced` is the endpoint configuration that was live before, `approval` the number of the approval that asked.
     """
 
     number: int
@@ -43,6 +43,16 @@ class Entry:
     because: str = ""
     seconds: float = 0.0
     replaced: str = ""
+    approval: int = 0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who or what wants a release, and for an approval its number among those of the model and environment."""
+
+    cause: str = "command"
+    by: str = ""
+    approval: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,11 +76,13 @@ class Journal:
         pages = self.dynamodb.get_paginator("query").paginate(**asked)
         return [Entry(**json.loads(item["told"]["S"])) for page in pages for item in page["Items"]]
 
-    def begin(self, version: str, previous: str, cause: str, asked_by: str, replaced: str = "") -> Entry:
+    def begin(self, version: str, previous: str, asked: Asked, replaced: str = "") -> Entry:
         newest = next(iter(self.entries()), None)
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.now()))
         number = newest.number + 1 if newest else 1
-        entry = Entry(number, version, previous, cause, asked_by, stamp, replaced=replaced)
+        entry = Entry(
+            number, version, previous, asked.cause, asked.by, stamp, replaced=replaced, approval=asked.approval
+        )
         self._put(entry)
         return entry
 
@@ -84,7 +96,7 @@ class Journal:
         self.dynamodb.put_item(TableName=self.table, Item={**key, "told": {"S": json.dumps(asdict(entry))}})
 
     def lease(self) -> Lease:
-        """A context manager; inside it nobody else releases the model."""
+        """A context manager; inside it nobody else releases the model. Taken before, it is taken anew."""
         return Lease(self, uuid.uuid4().hex)
 
 
@@ -95,9 +107,13 @@ class Lease:
     journal: Journal
     holder: str
 
-    def __enter__(self) -> Self:
+    def take(self) -> Self:
+        """Raises BusyError if another holds it."""
         self._write("attribute_not_exists(model) OR held_until < :now OR holder = :holder")
         return self
+
+    def __enter__(self) -> Self:
+        return self.take()
 
     def renew(self) -> None:
         """Still at work; raises BusyError if it came too late and another has taken over."""

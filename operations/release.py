@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from operations import desired, versions
 from operations.champion import make_champion
-from operations.journal import REFUSED, ROLLED_BACK, SUCCEEDED, Entry, Journal, Lease
+from operations.journal import REFUSED, ROLLED_BACK, SUCCEEDED, Asked, BusyError, Entry, Journal, Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +34,8 @@ COLLECTED_ENTRIES = 20
 
 NO_UPDATES = "No updates are to be performed"
 TOLERANCE = 1e-6
-POLL_SECONDS = 0.2
+POLL_SECONDS, LONGEST_POLL_SECONDS, SLOWER = 0.2, 1.0, 1.2
+BUSY_SECONDS = 5.0
 PROBES_A_POLL = 3
 PROBE_NAMESPACE, PROBE_METRIC = "Slipway/Releases", "FailedProbes"
 IN_PROGRESS = "_IN_PROGRESS"
@@ -63,7 +64,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Releaser:
-    """`client(service)` gives boto3 clients of the serving account; `poll_seconds` is how often the stack is asked.
+    """`client(service)` gives boto3 clients of the serving account; the stack is asked at first often, then less so.
 
     `tell` hears of what begins.
     """
@@ -77,13 +78,25 @@ class Releaser:
     def journal(self) -> Journal:
         return Journal(self.client("dynamodb"), self.place.table, self.place.model)
 
-    def release(self, version: str, *, cause: str = "command", asked_by: str = "") -> Entry:
-        """Make a version live, by its number or ARN. Raises ReleaseError or VersionError; then nothing has changed."""
-        arn = versions.arn_of(self.client("sagemaker"), self.place.group, version)
-        with self.journal.lease() as lease:
-            return self._release(lease, arn, cause, asked_by)
+    def release(self, version: str, asked: Asked = Asked(), *, wait_seconds: float = 0) -> Entry:
+        """Make a version live, by its number or ARN. Raises ReleaseError or VersionError; then nothing has changed.
 
-    def rollback(self, version: str | None = None, *, asked_by: str = "") -> Entry:
+        An approval that a newer one, or its own release, has overtaken changes nothing either. Where another release
+        of the model is under way, this one waits for up to `wait_seconds`, then raises BusyError.
+        """
+        arn = versions.arn_of(self.client("sagemaker"), self.place.group, version)
+        with self._lease(wait_seconds) as lease:
+            overtaken = self._overtaken(asked)
+            if overtaken:
+                if overtaken.version == arn == self.live():
+                    return overtaken
+                refused = self.journal.begin(arn, self.live(), asked)
+                because = f"approval {asked.approval} was overtaken by {overtaken.approval}, which {overtaken.outcome}"
+                self.journal.end(refused, REFUSED, because, 0.0)
+                raise ReleaseError(f"{arn} is not released: {because}; approve it anew if you want it")
+            return self._release(lease, arn, asked)
+
+    def rollback(self, version: str | None = None, asked: Asked = Asked("rollback")) -> Entry:
         """Go back to a version that was live before; by default to the last one that was not the present one."""
         with self.journal.lease() as lease:
             live, before = self.live(), self._were_live()
@@ -96,7 +109,25 @@ class Releaser:
                     f"{version or 'no other version'} was live in {self.place.environment}; live there were "
                     f"{', '.join(before) or 'none'}; use `slipway release` for a version that was not"
                 )
-            return self._release(lease, wanted[0], "rollback", asked_by)
+            return self._release(lease, wanted[0], asked)
+
+    def _lease(self, wait_seconds: float) -> Lease:
+        end = time.monotonic() + wait_seconds
+        while True:
+            lease = self.journal.lease()
+            try:
+                return lease.take()
+            except BusyError as error:
+                if time.monotonic() >= end:
+                    raise
+                self.tell(f"waiting: {error}")
+                time.sleep(min(BUSY_SECONDS, wait_seconds))
+
+    def _overtaken(self, asked: Asked) -> Entry | None:
+        """The release of this approval or of a newer one, if it has ended."""
+        done = [e for e in self.journal.entries() if e.outcome in {SUCCEEDED, ROLLED_BACK} and e.approval]
+        newest = max(done, key=lambda entry: entry.approval, default=None)
+        return newest if newest and 0 < asked.approval <= newest.approval else None
 
     def live(self) -> str:
         """The version the endpoint really serves, read back through its configuration and model; `none` without one."""
@@ -136,13 +167,13 @@ class Releaser:
         done = [entry.version for entry in self.journal.entries() if entry.outcome == SUCCEEDED]
         return list(dict.fromkeys(version for version in done if version != desired.NONE))
 
-    def _release(self, lease: Lease, arn: str, cause: str, asked_by: str) -> Entry:
+    def _release(self, lease: Lease, arn: str, asked: Asked) -> Entry:
         begun = time.monotonic()
         self._settle(lease)
         self.tell(f"checking {arn} against its record")
-        checked = self._checked(arn)
+        checked = self._checked(arn, asked)
         previous = self.live()
-        entry = self.journal.begin(arn, previous, cause, asked_by, self._configuration())
+        entry = self.journal.begin(arn, previous, asked, self._configuration())
         desired.write(self.client("ssm"), self.place.parameter, arn)
         self.tell(f"updating {self.place.stack}; it goes over in steps and is probed meanwhile")
         failure = self._update(lease, checked) or self._prove(checked)
@@ -156,13 +187,13 @@ class Releaser:
         self.journal.end(entry, ROLLED_BACK, failure, time.monotonic() - begun)
         raise ReleaseError(f"{arn} was taken back, {previous} is live: {failure}")
 
-    def _checked(self, arn: str) -> Checked:
+    def _checked(self, arn: str, asked: Asked) -> Checked:
         package = self.client("sagemaker").describe_model_package(ModelPackageName=arn)
         try:
             versions.check_stage(package, self.place.stage, again=arn in self._were_live())
             return versions.check_content(package, lambda: self.client("s3"))
         except versions.VersionError as error:
-            refused = self.journal.begin(arn, self.live(), "check", "")
+            refused = self.journal.begin(arn, self.live(), asked)
             self.journal.end(refused, REFUSED, str(error), 0.0)
             raise
 
@@ -188,7 +219,7 @@ class Releaser:
 
     def _settle(self, lease: Lease, checked: Checked | None = None) -> dict[str, Any]:
         """Wait until nothing of the stack is in progress; with a version at hand, ask its endpoint the while."""
-        cloudformation = self.client("cloudformation")
+        cloudformation, pause = self.client("cloudformation"), self.poll_seconds
         while True:
             (stack,) = cloudformation.describe_stacks(StackName=self.place.stack)["Stacks"]
             status = stack["StackStatus"]
@@ -203,7 +234,8 @@ class Releaser:
             lease.renew()
             if checked:
                 self._probe(checked)
-            time.sleep(self.poll_seconds)
+            time.sleep(pause)
+            pause = min(pause * SLOWER, LONGEST_POLL_SECONDS)
 
     def _probe(self, checked: Checked) -> None:
         """Ask the endpoint as a user would; what fails is told in the metric that an alarm of the release watches."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ def install(service: type[BaseResponse], operations: Mapping[str, Callable[[Call
 
 def _method(name: str, operation: Callable[[Caller, Json], Json]) -> Callable[[Any], ActionResult]:
     def method(self: Any) -> ActionResult:
-        given = self.params
+        given = self.params if hasattr(self, "params") else json.loads(self.body or "{}")  # services that parse by hand
         request = given.original_dict() if hasattr(given, "original_dict") else dict(given)
         answer = operation(Caller(self.current_account, self.region, caller_of(self).arn), request)
         wrong = list(problems(answer, output_shape(self.service_name, name), name))

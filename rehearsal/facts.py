@@ -41,7 +41,8 @@ def facts(rehearsal: Rehearsal) -> Facts:
     versions = rehearsal.versions
     read_back = rehearsal.inventory
     return {
-        "stacks": rehearsal.stacks,
+        "stacks": [name for _, name in rehearsal.stacks],
+        "accounts": {site.environment: site.account for site in rehearsal.plan.sites},
         "resources": {
             "declared": read_back.declared,
             "created": read_back.created,
@@ -53,11 +54,11 @@ def facts(rehearsal: Rehearsal) -> Facts:
         "versions": [_version(act) for act in versions],
         "version": _version(versions[-1]),
         "champion": rehearsal.champion,
-        "releases": [_release(released, rehearsal.plan.environment) for released in rehearsal.releases],
-        "invocations": rehearsal.invocations,
+        "releases": [_release(released) for released in rehearsal.acting.releases],
+        "invocations": rehearsal.acting.invocations,
         "seconds": {**rehearsal.seconds, "total": rehearsal.total_seconds},
         "simulated_seconds": sum(sum(act.simulated_seconds.values()) for act in rehearsal.acts)
-        + sum(released.simulated_seconds for released in rehearsal.releases),
+        + sum(released.simulated_seconds for released in rehearsal.acting.releases),
         "proved": list(PROVED),
         "not_proved": list(NOT_PROVED),
     }
@@ -120,14 +121,15 @@ def _version(act: Act) -> Facts:
     }
 
 
-def _release(released: Released, environment: str) -> Facts:
+def _release(released: Released) -> Facts:
     entry = released.entry
     return {
         "title": released.title,
         "version": entry.version,
-        "environment": environment,
+        "environment": released.environment,
         "outcome": entry.outcome,
-        "cause": entry.cause,
+        "cause": released.cause,
+        "asked": entry.cause,
         "because": entry.because,
         "from": entry.previous,
         "to": released.live,
@@ -212,11 +214,11 @@ def _good(found: Facts) -> Table:
 
 def _live(found: Facts) -> Table:
     """A row a release."""
-    table = _table("Released", "", "version", "outcome", "live after", "seconds", "simulated")
+    table = _table("Released", "environment", "", "version", "outcome", "live after", "seconds", "simulated")
     for release in found["releases"]:
         version, live = (release[key].rsplit("/", 1)[-1] for key in ("version", "to"))
         took, skipped = f"{release['seconds']:.1f}", f"{release['simulated_seconds']:.0f} s"
-        table.add_row(release["title"], version, release["outcome"], f"version {live}", took, skipped)
+        table.add_row(release["environment"], release["title"], version, release["outcome"], f"version {live}", took, skipped)
     return table
 
 

@@ -10,6 +10,8 @@ from rehearsal.resources import Place, exists
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rehearsal.release_acts import Site
+
 METADATA = "AWS::CDK::Metadata"
 RECORDED_ONLY: frozenset[str] = frozenset()
 """Types that the embedded AWS accepts and cannot really make; today none."""
@@ -29,11 +31,12 @@ class Inventory:
     missing: list[dict[str, str]] = field(default_factory=list)
 
 
-def inventory(client: Callable[[str], Any], stacks: Sequence[str], account: str, region: str) -> Inventory:
-    """Compare templates with what the services themselves say is there."""
-    found, place = Inventory(), Place(account, region, client)
-    cloudformation = client("cloudformation")
-    for stack in stacks:
+def inventory(client: Callable[[str, str, str], Any], stacks: Sequence[tuple[Site, str]]) -> Inventory:
+    """Compare templates with what the services themselves say is there; `client` takes service, account, region."""
+    found = Inventory()
+    for site, stack in stacks:
+        place = Place(site.account, site.region, _clients(client, site))
+        cloudformation = place.client("cloudformation")
         template = cloudformation.get_template(StackName=stack)["TemplateBody"]  # boto3 reads the JSON
         physical = {
             resource["LogicalResourceId"]: resource["PhysicalResourceId"]
@@ -48,6 +51,10 @@ def inventory(client: Callable[[str], Any], stacks: Sequence[str], account: str,
                 else:
                     _look_up(found, place, (name, declared["Type"]), properties, physical.get(name))
     return found
+
+
+def _clients(client: Callable[[str, str, str], Any], site: Site) -> Callable[[str], Any]:
+    return lambda service: client(service, site.account, site.region)
 
 
 def _named(value: Any, physical: dict[str, str]) -> Any:

@@ -19,7 +19,7 @@ from rehearsal.paging import between, page
 from rehearsal.policies import Request, may
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rehearsal.resources import Place
 
@@ -146,7 +146,7 @@ class Registry:
         if "InferenceSpecification" in request:
             version["InferenceSpecification"] = request["InferenceSpecification"]
         version["LastModifiedTime"] = clock.now()
-        self._announce(version)
+        self._announce(version, [key for key in request if key != "ModelPackageArn"])
         return {"ModelPackageArn": version["ModelPackageArn"]}
 
     def DeleteModelPackage(self, caller: Caller, request: Json) -> Json:  # noqa: N802
@@ -196,10 +196,12 @@ class Registry:
             raise ServiceError("ValidationException", f"ModelPackage {arn} does not exist.")
         return group.versions[number]
 
-    def _announce(self, version: Json) -> None:
+    def _announce(self, version: Json, updated: Sequence[str] = ()) -> None:
         """https://docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html."""
         told = {key: value for key, value in version.items() if not isinstance(value, datetime)}
         detail = {**told, "CreationTime": int(version["CreationTime"].timestamp() * 1000)}
+        if updated:
+            detail["UpdatedModelPackageFields"] = list(updated)
         kind = "SageMaker Model Package State Change"
         arn = version["ModelPackageArn"]
         owner = Caller(arn.split(":")[4], arn.split(":")[3])  # whose registry it is, whoever changed it

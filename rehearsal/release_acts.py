@@ -1,23 +1,48 @@
-"""The story goes on: a version is released, a bad one is taken back by itself, and one command goes back."""
+"""The story goes on: people ask and approve, versions go live where they belong, a bad one is taken back by itself."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from operations import versions
-from operations.release import ReleaseError, Releaser
+from operations.journal import BEGAN, REFUSED, ROLLED_BACK
+from operations.release import Releaser
 from rehearsal.faults import FAILING
+from rehearsal.scenes import PRODUCTION, STAGING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from operations.journal import Entry
     from operations.release import Place
     from rehearsal.embedded import EmbeddedAws
 
-POLL_SECONDS = 0.1
+LOOK_SECONDS = 0.1
+LONGEST_SECONDS = 120
+CAUSES = {"event": "event", "command": "command", "rollback": "command"}
+
+
+class ReleaseActError(Exception):
+    """A release that did not come, or a command that failed."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """An environment that serves versions: plain values, the names those the templates gave."""
+
+    account: str
+    region: str
+    stage: str
+    place: Place
+
+    @property
+    def environment(self) -> str:
+        return self.place.environment
 
 
 @dataclass(frozen=True)
@@ -25,67 +50,160 @@ class Released:
     """One release: what the journal says of it, and what time it took, really and simulated."""
 
     title: str
+    environment: str
     entry: Entry
     live: str
     seconds: float
     simulated_seconds: float
 
+    @property
+    def cause(self) -> str:
+        """Who or what decided how it ended: event and command ask, alarm and smoke test take back."""
+        if self.entry.outcome == ROLLED_BACK:
+            return "smoke" if "smoke test" in self.entry.because else "alarm"
+        return CAUSES[self.entry.cause]
+
 
 @dataclass
 class ReleaseActs:
-    """Releases of one model in one environment; `client(service)` gives boto3 clients of its account."""
+    """Releases of one model; the first site is the one that trains."""
 
     aws: EmbeddedAws
-    client: Callable[[str], Any]
-    place: Place
+    root: Path
+    sites: tuple[Site, ...]
     tell: Callable[[str], None]
     releases: list[Released] = field(default_factory=list)
     invocations: list[dict[str, Any]] = field(default_factory=list)
 
-    @property
-    def releaser(self) -> Releaser:
-        return Releaser(self.client, self.place, poll_seconds=POLL_SECONDS)
+    def ship(self, version: str) -> None:
+        """A version is asked for and approved, for staging and then for production."""
+        staging, production = self._at(STAGING), self._at(PRODUCTION)
+        self._ask(version, STAGING)
+        self._approve(version, staging)
+        self._wait("the first version is approved for staging", staging)
+        self._ask(version, PRODUCTION)
+        self._approve(version, production)
+        self._wait("the first version is approved for production", production)
 
-    def play(self, first: str, bad: str, then: str) -> None:
-        """Release a version; release one whose container fails; release a good one; go back."""
-        self._act("a version is released", lambda: self.releaser.release(first))
-        self.aws.order_fault(self.place.endpoint, FAILING, 1)
-        self._act("a failing one is taken back", lambda: self.releaser.release(bad))
-        self._act("the next one is released", lambda: self.releaser.release(then))
-        self._act("one command goes back", self.releaser.rollback)
+    def begin(self, version: str) -> None:
+        """A version is approved for staging; whoever approves does not wait for it."""
+        self._approve(version, self._at(STAGING))
 
-    def _invoke(self, live: str) -> None:
-        """As a consumer would, by boto3, with a row whose answer the trainer knows."""
-        checked = versions.check_content(
-            self.client("sagemaker").describe_model_package(ModelPackageName=live), lambda: self.client("s3")
+    def finish(self, version: str, bad: str) -> None:
+        """The one that began goes on to production; a third one fails there; one command goes back to the first."""
+        staging, production = self._at(STAGING), self._at(PRODUCTION)
+        self._wait("the next version is approved for staging", staging)
+        self._approve(version, production)
+        self._approve(bad, staging)
+        self._wait("the next version is approved for production", production)
+        self._wait("a third version is approved for staging", staging)
+        self.aws.order_fault(production.place.endpoint, FAILING, 1)
+        self._approve(bad, production)
+        self._wait("it fails in production and is taken back", production)
+        self._command("rollback", production)
+        self._wait("one command goes back", production)
+
+    def releaser(self, site: Site) -> Releaser:
+        """To look at journal and endpoint; it releases nothing itself."""
+        return Releaser(self._clients(site), site.place)
+
+    def _clients(self, site: Site) -> Callable[[str], Any]:
+        return lambda service: self.aws.client(service, site.account, site.region)
+
+    def _at(self, stage: str) -> Site:
+        return next(site for site in self.sites if site.place.stage == stage)
+
+    def _ask(self, version: str, stage: str) -> None:
+        """As a data scientist does in SageMaker Studio: no approval status rides along."""
+        self._registry.update_model_package(
+            ModelPackageArn=version, ModelLifeCycle={"Stage": stage, "StageStatus": "PendingApproval"}
         )
-        answer = self.client("sagemaker-runtime").invoke_endpoint(
-            EndpointName=self.place.endpoint, Body=checked.rows[0].encode(), ContentType="text/csv", Accept="text/csv"
+
+    def _approve(self, version: str, site: Site) -> None:
+        """As an approver does in SageMaker Studio; the event of it starts the release."""
+        self._begun[site.environment] = (time.monotonic(), self._newest(site))
+        self._registry.update_model_package(
+            ModelPackageArn=version,
+            ModelLifeCycle={"Stage": site.place.stage, "StageStatus": "Approved"},
+            ModelApprovalStatus="Approved",
+        )
+
+    @property
+    def _registry(self) -> Any:
+        return self._clients(self.sites[0])("sagemaker")
+
+    def _command(self, verb: str, site: Site) -> None:
+        """The very command a person runs, with the keys of that account."""
+        self._begun[site.environment] = (time.monotonic(), self._newest(site))
+        model = site.place.model
+        ran = subprocess.run(
+            [sys.executable, "cli.py", verb, site.environment, model],
+            cwd=self.root,
+            env=self.aws.environment(site.account, site.region),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.tell(f"  $ slipway {verb} {site.environment} {model}")
+        if ran.returncode:
+            raise ReleaseActError(f"slipway {verb} {site.environment} {model} failed:\n{ran.stderr}")
+
+    def _newest(self, site: Site) -> int:
+        """The number of the newest release in the journal."""
+        return next((entry.number for entry in self.releaser(site).journal.entries()), 0)
+
+    _begun: dict[str, tuple[float, int]] = field(default_factory=dict)
+
+    def _wait(self, title: str, site: Site) -> None:
+        """Until the release that was asked for has ended."""
+        begun, before = self._begun[site.environment]
+        while True:
+            entry = next(iter(self.releaser(site).journal.entries()), None)
+            if entry and entry.number > before and entry.outcome != BEGAN:
+                break
+            if time.monotonic() - begun > LONGEST_SECONDS:
+                raise ReleaseActError(f"no release to {site.environment} within {LONGEST_SECONDS} s: {self._why()}")
+            time.sleep(LOOK_SECONDS)
+        if entry.outcome == REFUSED:
+            raise ReleaseActError(f"{entry.version} was refused in {site.environment}: {entry.because}")
+        seconds = time.monotonic() - begun
+        live, waits = self.releaser(site).live(), self.aws.clock()["waits"]
+        skipped = [wait["seconds"] for wait in waits if f"endpoint {site.place.endpoint} " in wait["why"]]
+        already = sum(each.simulated_seconds for each in self.releases if each.environment == site.environment)
+        self._invoke(site, live)
+        released = Released(title, site.environment, entry, live, round(seconds, 2), sum(skipped) - already)
+        self.releases.append(released)
+        number, told = live.rsplit("/", 1)[-1], entry.outcome
+        self.tell(
+            f"  {site.environment:<8} {title}: {told}, version {number} is live  "
+            f"{seconds:.1f} s and {released.simulated_seconds:.0f} s simulated"
+        )
+
+    def _why(self) -> str:
+        """What the function that hears approvals and the newest execution of the release pipeline said last."""
+        client = self._clients(self.sites[0])
+        name = f"{self.sites[0].stage}-release"
+        found = client("codepipeline").list_pipeline_executions(pipelineName=name)["pipelineExecutionSummaries"]
+        group = f"/aws/codebuild/{name}"
+        lines = client("logs").filter_log_events(logGroupName=group)["events"] if found else []
+        return "\n".join([str(found[:1]), *(line["message"] for line in lines[-20:])])
+
+    def _invoke(self, site: Site, live: str) -> None:
+        """As a consumer would, by boto3, with a row whose answer the trainer knows."""
+        registry = self._clients(self.sites[0])
+        package = registry("sagemaker").describe_model_package(ModelPackageName=live)
+        checked = versions.check_content(package, lambda: registry("s3"))
+        answer = self._clients(site)("sagemaker-runtime").invoke_endpoint(
+            EndpointName=site.place.endpoint, Body=checked.rows[0].encode(), ContentType="text/csv", Accept="text/csv"
         )
         probability, outcome = answer["Body"].read().decode().strip().split(",")
         self.invocations.append(
             {
-                "environment": self.place.environment,
+                "environment": site.environment,
                 "version": live,
                 "status": answer["ResponseMetadata"]["HTTPStatusCode"],
                 "probability": float(probability),
                 "expected": checked.probabilities[0],
                 "class": outcome,
             }
-        )
-
-    def _act(self, title: str, release: Callable[[], Entry]) -> None:
-        begun, waits = time.monotonic(), len(self.aws.clock()["waits"])
-        try:
-            release()
-        except ReleaseError as error:
-            self.tell(f"  {error}")
-        seconds = time.monotonic() - begun
-        skipped = sum(wait["seconds"] for wait in self.aws.clock()["waits"][waits:])
-        entry, live = self.releaser.journal.entries()[0], self.releaser.live()
-        self._invoke(live)
-        self.releases.append(Released(title, entry, live, round(seconds, 2), skipped))
-        version = live.rsplit("/", 1)[-1]
-        self.tell(
-            f"  {title}: {entry.outcome}, version {version} is live  {seconds:.1f} s and {skipped:.0f} s simulated"
         )

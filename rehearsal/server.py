@@ -25,7 +25,20 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from moto.sts.models import sts_backends
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from rehearsal import accounts, buckets, coverage, endpoints, events, guard, jobs, keys, pipelines, registry
+from rehearsal import (
+    accounts,
+    buckets,
+    builds,
+    codepipelines,
+    coverage,
+    endpoints,
+    events,
+    guard,
+    jobs,
+    keys,
+    pipelines,
+    registry,
+)
 from rehearsal.answers import as_event
 from rehearsal.api import Caller, ServiceError
 from rehearsal.callers import SERVICE_HEADER
@@ -166,6 +179,9 @@ def run(state: Path, job_python: Path) -> None:
     records.install()
     images = Images(state / "images", job_python)
     pipelines.Pipelines(server.place, state, images, records).install()
+    release_python = job_python.parent.parent.parent / ".venv-release/bin/python"
+    builds.Builds(server.place, server.keys, state / "builds", release_python).install()
+    codepipelines.CodePipelines(server.place).install()
     hosting = endpoints.Endpoints(server.place, state, images)
     hosting.install()
     threading.Thread(target=web.serve_forever, daemon=True).start()

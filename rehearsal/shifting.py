@@ -70,7 +70,7 @@ def shift(plan: Plan, place: Place, fleets: list[Fleet], green: Fleet) -> str | 
         green.weight = share
         for fleet in blue:
             fleet.weight = 1 - share
-        raised = _bake(plan, place, since)
+        raised = _bake(plan, place, since, green.origin.endpoint)
         if raised:
             for fleet in blue:
                 fleet.weight = 1.0
@@ -79,7 +79,7 @@ def shift(plan: Plan, place: Place, fleets: list[Fleet], green: Fleet) -> str | 
     return None
 
 
-def _bake(plan: Plan, place: Place, since: Any) -> metrics.Verdict | None:
+def _bake(plan: Plan, place: Place, since: Any, endpoint: str) -> metrics.Verdict | None:
     """Watch the alarms for a while that really passes, then let the rest of the bake go by."""
     end = time.monotonic() + (WATCHED_SECONDS if plan.alarms else 0)
     while True:
@@ -91,5 +91,5 @@ def _bake(plan: Plan, place: Place, since: Any) -> metrics.Verdict | None:
             break
         time.sleep(LOOK_SECONDS)
     if plan.bake_seconds:
-        clock.skip(plan.bake_seconds, "the new fleet of an endpoint is watched")
+        clock.skip(plan.bake_seconds, f"the new fleet of endpoint {endpoint} is watched")
     return None

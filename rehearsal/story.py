@@ -11,26 +11,27 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
-from operations.champion import ChampionPlace, make_champion
+from operations.champion import current_champion
 from operations.executions import Outcome, StepState, follow_execution, last_log_lines, latest_execution
 from operations.periods import upload_period
 from operations.requests import ask_starter
 from rehearsal import cron, sample
+from rehearsal.background import Background
 from rehearsal.cdk import Cdk
 from rehearsal.inbox import Inbox
 from rehearsal.inventory import inventory
 from rehearsal.release_acts import ReleaseActs
-from rehearsal.scenes import STORY, Scene
+from rehearsal.scenes import STAGING, STORY, Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from operations.release import Place as ReleasePlace
+    from operations.champion import ChampionPlace
     from rehearsal.embedded import EmbeddedAws
     from rehearsal.inbox import Notice
     from rehearsal.inventory import Inventory
-    from rehearsal.release_acts import Released
+    from rehearsal.release_acts import Site
 
 POLL_SECONDS = 0.1
 START_SECONDS = 20
@@ -43,13 +44,11 @@ class RehearsalError(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """Plain values of one environment and one model; the names are those the templates gave."""
+    """Plain values of one model, the environment that trains it, and those that serve it, the first of which trains."""
 
     root: Path
-    environment: str
     account: str
     region: str
-    stage: str
     model: str
     pipeline: str
     starter: str
@@ -58,7 +57,7 @@ class Plan:
     periods_prefix: str
     champion: ChampionPlace
     commit: str
-    serving: ReleasePlace
+    sites: tuple[Site, ...]
     method: str = "direct"
     validate: bool = False
     scenes: tuple[Scene, ...] = STORY
@@ -89,8 +88,7 @@ class Rehearsal:
     seconds: dict[str, float] = field(default_factory=dict)
     acts: list[Act] = field(default_factory=list)
     champion: str = ""
-    releases: list[Released] = field(default_factory=list)
-    invocations: list[dict[str, Any]] = field(default_factory=list)
+    shipped: str = ""
 
     @property
     def total_seconds(self) -> float:
@@ -108,42 +106,58 @@ class Rehearsal:
 
     def run(self) -> None:
         self.deploy()
+        others = Background(self.deploy_others)
         topic = f"arn:aws:sns:{self.plan.region}:{self.plan.account}:{self.plan.notices}"
         self.inbox = Inbox(self._client("sns"), self._client("sqs"), topic)
+        self.acting = ReleaseActs(self.aws, self.plan.root, self.plan.sites, self.tell)
         for scene in self.plan.scenes:
             act = self.play(scene)
             self.acts.append(act)
-            if scene.crowns:
-                self.make_champion(act)
-        self.release()
+            others.wait()
+            if scene.ships:
+                self.ship(scene, act.version["ModelPackageArn"])
+        self.finish()
+        with self._phase("read back"):
+            self._read_back()  # the endpoints' resources were waiting for a version
 
-    def release(self) -> None:
-        """What was registered is released: the first version, a bad one, the newest; then back again."""
-        first, *_, newest = [act.version["ModelPackageArn"] for act in self.versions]
-        acts = ReleaseActs(self.aws, self._client, self.plan.serving, self.tell)
+    def ship(self, scene: Scene, version: str) -> None:
+        """What was registered is approved; in production it becomes the champion that the next ones must beat."""
+        if scene.ships == STAGING:
+            self.shipped = version
+            self.acting.begin(version)
+            return
         with self._phase("release"):
-            acts.play(first, bad=newest, then=newest)
-            self.invocations = acts.invocations
-            self._read_back()  # the endpoint's resources were waiting for a version
-        self.releases = acts.releases
+            self.acting.ship(version)
+            self.champion = current_champion(self._client("s3"), self.plan.champion)
+
+    def finish(self) -> None:
+        """What goes on to production, what fails there, and the way back."""
+        *_, newest = [act.version["ModelPackageArn"] for act in self.versions]
+        if self.shipped and newest != self.shipped:
+            with self._phase("release on"):
+                self.acting.finish(self.shipped, bad=newest)
 
     def deploy(self) -> None:
         """Synthesize while the account is bootstrapped, then deploy; both by the real CLI."""
         with ThreadPoolExecutor(max_workers=2) as together:
             synth = together.submit(self._synth)
-            self._bootstrap()
+            self._bootstrap(self.plan.sites[0])
             synth.result()
-        with self._phase("cdk deploy"):
-            concurrency = ["--concurrency", "4"]
-            approval = ["--require-approval", "never", "--method", self.plan.method]
-            self._cdk("deploy").run(
-                "deploy", "--app", str(self.assembly), f"{self.plan.stage}/*", *approval, *concurrency
-            )
-        with self._phase("read back"):
-            self._read_back()
+        self._deploy(self.plan.sites[0])
+
+    def deploy_others(self) -> None:
+        """The environments that serve, each in its own account with that account's keys."""
+        for site in self.plan.sites[1:]:
+            self._bootstrap(site)
+            self._deploy(site)
+
+    def _deploy(self, site: Site) -> None:
+        with self._phase(f"cdk deploy {site.environment}"):
+            how = ["--require-approval", "never", "--method", self.plan.method, "--concurrency", "4"]
+            self._cdk("deploy", site).run("deploy", "--app", str(self.assembly), f"{site.stage}/*", *how)
 
     def _read_back(self) -> None:
-        self.inventory: Inventory = inventory(self._client, self.stacks, self.plan.account, self.plan.region)
+        self.inventory: Inventory = inventory(self.aws.client, self.stacks)
         if self.inventory.missing:
             raise RehearsalError(f"deployed, but absent when read back: {self.inventory.missing}")
 
@@ -152,11 +166,15 @@ class Rehearsal:
         return self.state / "cdk.out"
 
     @property
-    def stacks(self) -> list[str]:
-        """The stacks CloudFormation says are there, those of the toolkit left out."""
-        pages = self._client("cloudformation").get_paginator("describe_stacks").paginate()
-        names = [stack["StackName"] for page in pages for stack in page["Stacks"]]
-        return sorted(name for name in names if name.startswith(f"{self.plan.stage}-"))
+    def stacks(self) -> list[tuple[Site, str]]:
+        """The stacks CloudFormation says are there, each with where it is; those of the toolkit left out."""
+        found = []
+        for site in self.plan.sites:
+            client = self.aws.client("cloudformation", site.account, site.region)
+            pages = client.get_paginator("describe_stacks").paginate()
+            names = [stack["StackName"] for page in pages for stack in page["Stacks"]]
+            found += [(site, name) for name in sorted(names) if name.startswith(f"{site.stage}-")]
+        return found
 
     def play(self, scene: Scene) -> Act:
         """Let a scene's data arrive, let its run be asked for, and follow the run to its end."""
@@ -230,11 +248,6 @@ class Rehearsal:
                 self.tell(f"  {news.name:<10} {news.status:<10} {news.seconds - sum(waits):5.1f} s{note}")
         raise RehearsalError(f"{arn} never ended")
 
-    def make_champion(self, act: Act) -> None:
-        with self._phase("make champion"):
-            self.champion = act.version["ModelPackageArn"]
-            make_champion(self._client("s3"), self._client("sagemaker"), self.plan.champion, self.champion)
-
     def _act(self, scene: Scene, outcome: Outcome, skipped: dict[str, float]) -> Act:
         if scene.spoiled and outcome.status == "Failed":
             return Act(scene, outcome, skipped, notice=self.inbox.next())
@@ -268,18 +281,22 @@ class Rehearsal:
         return found
 
     def _synth(self) -> None:
-        context = ["--context", f"environment={self.plan.environment}", "--context", f"commit={self.plan.commit}"]
+        environments = ",".join(site.environment for site in self.plan.sites)
+        context = ["--context", f"environment={environments}", "--context", f"commit={self.plan.commit}"]
         with self._phase("cdk synth"):
             validation = [] if self.plan.validate else ["--no-validation"]
-            self._cdk("synth").run("synth", "--quiet", "--output", str(self.assembly), *context, *validation)
+            synth = self._cdk("synth", self.plan.sites[0])
+            synth.run("synth", "--quiet", "--output", str(self.assembly), *context, *validation)
 
-    def _bootstrap(self) -> None:
-        with self._phase("cdk bootstrap"):
+    def _bootstrap(self, site: Site) -> None:
+        with self._phase(f"cdk bootstrap {site.environment}"):
             # Where there is no cdk.json: bootstrap needs no app, and must not wait for one.
-            self._cdk("bootstrap", self.state).run("bootstrap", f"aws://{self.plan.account}/{self.plan.region}")
+            self._cdk("bootstrap", site, self.state).run("bootstrap", f"aws://{site.account}/{site.region}")
 
-    def _cdk(self, name: str, folder: Path | None = None) -> Cdk:
-        return Cdk(self.plan.root, folder or self.plan.root, self.environment, self.state / f"cdk-{name}.log")
+    def _cdk(self, name: str, site: Site, folder: Path | None = None) -> Cdk:
+        environment = self.aws.environment(site.account, site.region)
+        log = self.state / f"cdk-{name}-{site.environment}.log"
+        return Cdk(self.plan.root, folder or self.plan.root, environment, log)
 
     def _client(self, service: str) -> Any:
         return self.aws.client(service, self.plan.account, self.plan.region)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
@@ -14,8 +14,14 @@ from pipeline_code.models import load_model
 from pipeline_code.models import names as model_names
 from stacks.settings import Environment, JobOverride, Platform, Settings, TrainingSettings
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ROOT / "environments"
+
+TRAINS = ("image", "training", "triggers")
+"""Sections of an environment that trains models."""
 
 S = TypeVar("S", bound=Settings)
 
@@ -39,6 +45,14 @@ class Config(Settings):
         known = ", ".join(e.name for e in self.environments)
         raise ConfigError([f"no environment {name!r}; environments are {known} (one TOML file each in environments/)"])
 
+    def registry_of(self, environment: Environment) -> Environment:
+        """The environment that trains the models which this one serves: itself, or the platform's registry."""
+        return self.environment(self.platform.registry) if self.platform.registry else environment
+
+    def released_from(self, registry: Environment) -> list[Environment]:
+        """The environments that take their versions from a registry; itself among them."""
+        return [e for e in self.environments if self.registry_of(e).name == registry.name]
+
 
 def models() -> list[str]:
     """The models of this platform: the folders of pipeline_code/models."""
@@ -61,9 +75,37 @@ def load(folder: Path = ENVIRONMENTS) -> Config:
     if not environments:
         mistakes.append(f"{folder}: no environment; add one TOML file per environment, such as dev.toml")
     mistakes += _model_mistakes()
+    found = [e for e in environments if e]
+    if platform and len(found) == len(environments):
+        mistakes += _registry_mistakes(folder.name, platform, found)
     if mistakes or platform is None:
         raise ConfigError(mistakes)
-    return Config(platform=platform, environments=tuple(e for e in environments if e))
+    return Config(platform=platform, environments=tuple(found))
+
+
+def _registry_mistakes(folder: str, platform: Platform, environments: list[Environment]) -> Iterator[str]:
+    """Where models are trained, the sections of training stand; nowhere else."""
+    names = [e.name for e in environments]
+    if platform.registry and platform.registry not in names:
+        known = ", ".join(names)
+        yield f"{folder}/platform.toml: registry = {platform.registry!r}: no such environment; environments are {known}"
+        return
+    for environment in environments:
+        file, trains = f"{folder}/{environment.name}.toml", platform.registry in {None, environment.name}
+        for section in TRAINS:
+            if trains and getattr(environment, section) is None:
+                yield f"{file}: {section}: missing; {environment.name} trains its models, so add [{section}]"
+            elif not trains and getattr(environment, section) is not None:
+                yield (
+                    f"{file}: {section}: {environment.name} takes its versions from {platform.registry} and trains none; "
+                    f"remove [{section}], or `registry` from platform.toml"
+                )
+    kept = [e.name for e in environments if not e.disposable]
+    if platform.registry and kept and platform.registry not in kept:
+        yield (
+            f"{folder}/{platform.registry}.toml: disposable = True: {', '.join(kept)} serve its versions for good; "
+            "set disposable = false"
+        )
 
 
 def _model_mistakes() -> list[str]:
@@ -125,11 +167,17 @@ def _settings_at(kind: type[Settings], path: list[Any]) -> type[Settings] | None
     current: type[Settings] | None = kind
     for part in path:
         field = current.model_fields.get(str(part)) if current else None
-        nested = field.annotation if field else None
+        nested = _settings_in(field.annotation) if field else None
         if field and current is TrainingSettings:
             return JobOverride
-        current = nested if isinstance(nested, type) and issubclass(nested, Settings) else None
+        current = nested
     return current
+
+
+def _settings_in(annotation: Any) -> type[Settings] | None:
+    """The settings class of a field, required or not."""
+    kinds = [annotation, *get_args(annotation)]
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Settings)), None)
 
 
 def _suggestion(key: str, owner: type[Settings] | None) -> str:

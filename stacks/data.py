@@ -1,4 +1,4 @@
-"""Buckets: data that arrives, what pipeline runs leave behind, provenance records, access logs."""
+"""Buckets: data that arrives and is captured; where models are trained, what runs leave behind and its records."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 
-from stacks.names import RUNS_PREFIX, TEMPORARY_PREFIX
+from stacks.names import TEMPORARY_PREFIX, champion_prefix, runs_prefix
 from stacks.permissions import acknowledge
 
 if TYPE_CHECKING:
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from stacks.names import Names
+    from stacks.readers import Readers
     from stacks.settings import DataSettings
+
+HANDED_ON_DAYS = 30
+"""How long the release pipeline's bucket keeps the source it hands from action to action."""
 
 NOT_REPLICATED = "NIST.800.53.R5::NIST.800.53.R5-S3BucketReplicationEnabled"
 
@@ -38,17 +42,31 @@ class Data(cdk.Stack):
         self._config, self._key, self._removal = config, key, removal
         self._access_logs = self._access_log_bucket()
         self._announce_arrivals(self._bucket("Data", names.data_bucket))
-        self._runs = self._bucket("Runs", names.runs_bucket)
-        self._runs.add_lifecycle_rule(
-            id="Temporary", prefix=f"{TEMPORARY_PREFIX}/", expiration=cdk.Duration.days(config.run_retention_days)
-        )
+
+    def keep_runs(self, names: Names, readers: Readers) -> None:
+        """Where models are trained: buckets for what runs leave, for records, for the release pipeline."""
+        runs = self._bucket("Runs", names.runs_bucket)
+        days = cdk.Duration.days(self._config.run_retention_days)
+        runs.add_lifecycle_rule(id="Temporary", prefix=f"{TEMPORARY_PREFIX}/", expiration=days)
         self._provenance = self._bucket("Provenance", names.provenance_bucket)
         self._only_record_steps_write(names)
-
-    def grant_read_versions(self, reader: iam.IGrantable) -> None:
-        """Let another account read what runs left behind, a version's artifact among it, and the records."""
-        self._runs.grant_read(reader, f"{RUNS_PREFIX}/*")
-        self._provenance.grant_read(reader)
+        self._bucket("Delivery", names.delivery_bucket).add_lifecycle_rule(
+            id="HandedOn", expiration=cdk.Duration.days(HANDED_ON_DAYS)
+        )
+        if not readers.environments:
+            return
+        packaged = [runs.arn_for_objects(f"{runs_prefix(model)}/*/package/*") for model in readers.models]
+        who = [*readers.releasers, *readers.endpoints()]
+        runs.add_to_resource_policy(readers.let("ReadVersions", who, ["s3:GetObject"], packaged))
+        records = [self._provenance.arn_for_objects("*")]
+        self._provenance.add_to_resource_policy(
+            readers.let("ReadRecords", readers.releasers, ["s3:GetObject"], records)
+        )
+        if readers.crowning:
+            champions = [runs.arn_for_objects(f"{champion_prefix(model)}/*") for model in readers.models]
+            runs.add_to_resource_policy(
+                readers.let("MakeChampion", readers.crowners, ["s3:GetObject", "s3:PutObject"], champions)
+            )
 
     @staticmethod
     def _announce_arrivals(bucket: s3.Bucket) -> None:

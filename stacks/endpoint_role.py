@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import aws_iam as iam
 
 from stacks import names as spelling
+from stacks.image import PULL_ACTIONS
 from stacks.permissions import accept_inline_policy, allow
 
 if TYPE_CHECKING:
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
     from stacks.names import Names
 
 
-def endpoint_role(scope: cdk.Stack, id: str, *, model: str, names: Names, key: kms.IKey) -> iam.Role:
-    """Read the version, keep what is captured, write logs, look at the alarms of a release.
+def endpoint_role(scope: cdk.Stack, id: str, *, model: str, names: Names, registry: Names, key: kms.IKey) -> iam.Role:
+    """Read the version, which may come from another account's registry, pull its image, keep what is captured, write logs, look at the alarms of a release.
 
     https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createmodel-perms
     """
     role = _role(scope, id, names.endpoint_role(model), "sagemaker.amazonaws.com")
-    _read_version(role, scope, names, model)
+    _read_version(role, registry, model)
+    _pull_image(role, registry)
     capture = f"arn:aws:s3:::{names.data_bucket}/{spelling.capture_prefix(model)}/*"
     allow(role, "Capture", ["s3:PutObject"], [capture], because="SageMaker names each file by its hour.")
     allow(role, "Encrypt", ["kms:Decrypt", "kms:GenerateDataKey"], [key.key_arn])
@@ -55,25 +57,45 @@ def endpoint_role(scope: cdk.Stack, id: str, *, model: str, names: Names, key: k
     return role
 
 
-def _read_version(role: iam.Role, scope: cdk.Stack, names: Names, model: str) -> None:
-    packages = f"arn:aws:sagemaker:{scope.region}:{scope.account}:model-package"
+def _read_version(role: iam.Role, registry: Names, model: str) -> None:
+    packages = f"arn:aws:sagemaker:{registry.region}:{registry.account}:model-package"
     allow(
         role,
         "ReadVersion",
         ["sagemaker:DescribeModelPackage"],
-        [f"{packages}/{names.model_package_group(model)}/*"],
+        [f"{packages}/{registry.model_package_group(model)}/*"],
         because="The versions of this one group; which of them is released is decided later.",
     )
     allow(
         role,
         "ReadModel",
         ["s3:GetObject"],
-        [f"arn:aws:s3:::{names.runs_bucket}/{spelling.runs_prefix(model)}/*/package/*"],
+        [f"arn:aws:s3:::{registry.runs_bucket}/{spelling.runs_prefix(model)}/*/package/*"],
         because="Packaged versions of this model; an execution's folder is named when it starts.",
+    )
+    decrypt_versions(role, registry, ["kms:Decrypt"])
+
+
+def decrypt_versions(role: iam.Role, registry: Names, actions: Sequence[str]) -> None:
+    """Use the registry's key through S3; its id is known in its own account only, and its policy names this role."""
+    allow(
+        role,
+        "RegistryKey",
+        actions,
+        [f"arn:aws:kms:{registry.region}:{registry.account}:key/*"],
+        because="The key's id is known in its own account only; its policy names who may use it.",
+        conditions={"StringEquals": {"kms:ViaService": f"s3.{registry.region}.amazonaws.com"}},
     )
 
 
-def serving_deployer(scope: cdk.Stack, id: str, *, models: Sequence[str], names: Names) -> iam.Role:
+def _pull_image(role: iam.Role, registry: Names) -> None:
+    """A ready image's repository is its owner's to open."""
+    allow(role, "ImageLogin", ["ecr:GetAuthorizationToken"], ["*"], because="The action knows no resources.")
+    repository = f"arn:aws:ecr:{registry.region}:{registry.account}:repository/{registry.repository}"
+    allow(role, "PullImage", PULL_ACTIONS, [repository])
+
+
+def serving_deployer(scope: cdk.Stack, id: str, *, models: Sequence[str], names: Names, registry: Names) -> iam.Role:
     """Change the endpoints of this environment, and nothing else."""
     role = _role(scope, id, names.serving_deployer, "cloudformation.amazonaws.com")
     place = f"{scope.region}:{scope.account}"
@@ -85,6 +107,14 @@ def serving_deployer(scope: cdk.Stack, id: str, *, models: Sequence[str], names:
         [f"{arn}:endpoint/{names.endpoint(model)}" for model in models],
     )
     _models_and_configurations(role, arn, names)
+    packages = f"arn:aws:sagemaker:{registry.region}:{registry.account}:model-package"
+    allow(
+        role,
+        "ModelsOfVersions",
+        ["sagemaker:CreateModel", "sagemaker:DescribeModelPackage"],
+        [f"{packages}/{registry.model_package_group(model)}/*" for model in models],
+        because="The versions of these groups.",
+    )
     allow(
         role,
         "PassEndpointRoles",

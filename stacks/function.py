@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as functions
 from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
 
 from stacks import source
 from stacks.config import ROOT
@@ -17,7 +18,6 @@ from stacks.permissions import accept_inline_policy, acknowledge, allow
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
-    from aws_cdk import aws_sns as sns
 
 SOURCES = ("operations",)
 
@@ -34,10 +34,13 @@ OUTSIDE = {
 
 @dataclass(frozen=True)
 class Shared:
-    """What the functions of a room have in common; events they fail on go to `failures` after Lambda's own retries."""
+    """What the functions of a room have in common; events they fail on go to `failures` after Lambda's own retries.
+
+    `failures` is a topic, or a queue where they can be taken up again.
+    """
 
     key: kms.IKey
-    failures: sns.ITopic
+    failures: Any
     settings: str
     log_days: int
     removal: cdk.RemovalPolicy
@@ -56,6 +59,7 @@ def function(
         removal_policy=shared.removal,
     )
     allow(role, "Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [group.log_group_arn])
+    queue = shared.failures if isinstance(shared.failures, sqs.Queue) else None
     made = functions.Function(
         scope,
         id,
@@ -68,7 +72,8 @@ def function(
         role=role.without_policy_updates(),
         environment={"SLIPWAY_SETTINGS": shared.settings},
         environment_encryption=shared.key,
-        dead_letter_topic=shared.failures,
+        dead_letter_queue=queue,
+        dead_letter_topic=None if queue else shared.failures,
         memory_size=256,
         timeout=cdk.Duration.seconds(60),
         log_group=group,

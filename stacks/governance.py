@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from stacks.names import Names
+    from stacks.readers import Readers
     from stacks.settings import GovernanceSettings
 
 # What roles of the platform may do at most. A boundary grants nothing by itself: each role's own policy does,
@@ -24,9 +25,16 @@ BOUNDED_ACTIONS = (
     "cloudwatch:DescribeAlarms",
     "cloudwatch:PutMetricAlarm",
     "cloudwatch:PutMetricData",
+    "cloudformation:ContinueUpdateRollback",
+    "cloudformation:DescribeStacks",
+    "cloudformation:UpdateStack",
+    "codebuild:BatchGetBuilds",
     "codebuild:StartBuild",
+    "codepipeline:StartPipelineExecution",
+    "dynamodb:DeleteItem",
     "dynamodb:GetItem",
     "dynamodb:PutItem",
+    "dynamodb:Query",
     "ec2:*NetworkInterface*",
     "ec2:Describe*",
     "ecr:*",
@@ -36,9 +44,14 @@ BOUNDED_ACTIONS = (
     "s3:*",
     "sagemaker:*",
     "sns:Publish",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:ReceiveMessage",
+    "sqs:SendMessage",
     "ssm:GetParameter",
     "ssm:GetParameters",
     "ssm:PutParameter",
+    "sts:AssumeRole",
 )
 
 # What no role of the platform may do, whatever its own policy says.
@@ -107,7 +120,28 @@ class Governance(cdk.Stack):
                 conditions={"StringEquals": {"aws:SourceAccount": names.account}},
             )
         )
+        # And for events that a rule could not deliver, which go to an encrypted queue:
+        # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-event-bus-dlq-cmkey.html
+        key.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                resources=["*"],  # in a key policy, "*" is this key
+                conditions={"StringEquals": {"aws:SourceAccount": names.account}},
+            )
+        )
         return key
+
+    def open_to(self, readers: Readers) -> None:
+        """Let other environments' roles read what this key encrypts, through S3 and ECR; a baseline's key is its owner's."""
+        if not isinstance(self.key, kms.Key) or not readers.environments:
+            return
+        who = [*readers.releasers, *readers.endpoints()]
+        self.key.add_to_resource_policy(readers.let("ReadVersions", who, ["kms:Decrypt"], ["*"]))
+        if readers.crowning:
+            self.key.add_to_resource_policy(
+                readers.let("MakeChampion", readers.crowners, ["kms:Decrypt", "kms:GenerateDataKey"], ["*"])
+            )
 
     def _boundary(self, names: Names) -> None:
         # Wildcard resources: a boundary names the most a role may ever do; the role's own policy names resources.
@@ -119,10 +153,14 @@ class Governance(cdk.Stack):
             statements=[
                 iam.PolicyStatement(sid="Bounded", actions=list(BOUNDED_ACTIONS), resources=["*"]),
                 iam.PolicyStatement(
-                    sid="PassJobRoles",
+                    sid="PassRoles",
                     actions=["iam:PassRole"],
                     resources=[f"arn:aws:iam::{names.account}:role/{names.prefix}-*"],
-                    conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+                    conditions={
+                        "StringEquals": {
+                            "iam:PassedToService": ["cloudformation.amazonaws.com", "sagemaker.amazonaws.com"]
+                        }
+                    },
                 ),
                 iam.PolicyStatement(
                     sid="Forbidden", effect=iam.Effect.DENY, actions=list(FORBIDDEN_ACTIONS), resources=["*"]

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from stacks.names import Names
+    from stacks.readers import Readers
     from stacks.settings import ImageSettings
 
 # What goes into the images, and so into their tags.
 SOURCES = ("requirements/job.txt", "requirements/serve.txt", "pipeline_code")
 
 PULL_ACTIONS = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+CHECK_ACTIONS = ("ecr:DescribeImageScanFindings", "ecr:DescribeImages")
 PUSH_ACTIONS = (
     *PULL_ACTIONS,
     "ecr:CompleteLayerUpload",
@@ -52,8 +54,8 @@ class Image(cdk.Stack):
         id: str,
         *,
         config: ImageSettings,
-        organization_id: str | None,
         names: Names,
+        readers: Readers,
         key: kms.IKey,
         removal: cdk.RemovalPolicy,
     ) -> None:
@@ -65,8 +67,8 @@ class Image(cdk.Stack):
         self.uri = f"{names.account}.dkr.ecr.{names.region}.amazonaws.com/{names.repository}:{tag}"
         self.serve_uri = f"{self.uri}-serve"
         self.repository = self._repository(names, key, removal)
-        if organization_id:
-            self._open_to_organization(self.repository, organization_id)
+        if readers.environments:
+            self._open(self.repository, readers)
         packed = self._source(tag)
         log_group = logs.LogGroup(
             self,
@@ -98,16 +100,10 @@ class Image(cdk.Stack):
         return repository
 
     @staticmethod
-    def _open_to_organization(repository: ecr.Repository, organization_id: str) -> None:
+    def _open(repository: ecr.Repository, readers: Readers) -> None:
         """Serving accounts pull the very image that was tested, instead of building their own."""
-        repository.add_to_resource_policy(
-            iam.PolicyStatement(
-                sid="OrganizationPulls",
-                principals=[iam.AnyPrincipal()],
-                actions=list(PULL_ACTIONS),
-                conditions={"StringEquals": {"aws:PrincipalOrgID": organization_id}},
-            )
-        )
+        repository.add_to_resource_policy(readers.let("Pull", readers.endpoints(), PULL_ACTIONS, []))
+        repository.add_to_resource_policy(readers.let("CheckImages", readers.releasers, CHECK_ACTIONS, []))
 
     def _source(self, tag: str) -> assets.Asset:
         return assets.Asset(

@@ -67,6 +67,10 @@ class Names:
     def model_package_group(self, model: str) -> str:
         return f"{self.prefix}-{dashed(model)}"
 
+    def group_arn(self, model: str) -> str:
+        """The group as other accounts must name it."""
+        return f"arn:aws:sagemaker:{self.region}:{self.account}:model-package-group/{self.model_package_group(model)}"
+
     def endpoint(self, model: str) -> str:
         return f"{self.prefix}-{dashed(model)}"
 
@@ -91,6 +95,34 @@ class Names:
     def serving_deployer(self) -> str:
         """The role CloudFormation takes on when a release updates a serving stack."""
         return f"{self.prefix}-serving-deployer"
+
+    @property
+    def releaser(self) -> str:
+        """The role that releases: it alone writes desired versions and the journal."""
+        return f"{self.prefix}-releaser"
+
+    @property
+    def release_pipeline(self) -> str:
+        """Where models are trained: the pipeline that an approval starts."""
+        return f"{self.prefix}-release"
+
+    @property
+    def release_builder(self) -> str:
+        """The role of that pipeline's build, which becomes the releaser of the environment it releases to."""
+        return f"{self.prefix}-release-builder"
+
+    @property
+    def approvals(self) -> str:
+        """The function that hears of approvals; its queue of what it could not do has the same name."""
+        return f"{self.prefix}-approvals"
+
+    @property
+    def delivery_bucket(self) -> str:
+        """What the release pipeline hands from action to action."""
+        return self._bucket("delivery")
+
+    def role_arn(self, role: str) -> str:
+        return f"arn:aws:iam::{self.account}:role/{role}"
 
     def job_role(self, model: str, step: str) -> str:
         """A role's name, because the provenance bucket's policy, made earlier, must name it."""

@@ -12,50 +12,40 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from stacks.names import Names
-    from stacks.settings import RegistrySettings
+    from stacks.readers import Readers
 
 
 class Registry(cdk.Stack):
     """Owns one model's package group."""
 
     def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        model: str,
-        config: RegistrySettings,
-        names: Names,
-        removal: cdk.RemovalPolicy,
+        self, scope: Construct, id: str, *, model: str, names: Names, readers: Readers, removal: cdk.RemovalPolicy
     ) -> None:
         super().__init__(scope, id, description=f"Versions of {model}")
         self.group_name = names.model_package_group(model)
-        self._group(model, config.reader_accounts, removal)
-
-    def _group(self, model: str, reader_accounts: tuple[str, ...], removal: cdk.RemovalPolicy) -> None:
-        arn = f"arn:aws:sagemaker:{self.region}:{self.account}"
-        policy = iam.PolicyDocument(
-            statements=[
-                iam.PolicyStatement(
-                    sid="ReadVersions",
-                    principals=[iam.AccountPrincipal(account) for account in reader_accounts],
-                    actions=[
-                        "sagemaker:DescribeModelPackage",
-                        "sagemaker:DescribeModelPackageGroup",
-                        "sagemaker:ListModelPackages",
-                    ],
-                    resources=[
-                        f"{arn}:model-package-group/{self.group_name}",
-                        f"{arn}:model-package/{self.group_name}/*",
-                    ],
-                )
-            ]
-        )
         group = sagemaker.CfnModelPackageGroup(
             self,
             "Group",
             model_package_group_name=self.group_name,
             model_package_group_description=f"Versions of {model}",
-            model_package_group_policy=policy if reader_accounts else None,
+            model_package_group_policy=self._policy(model, readers) if readers.environments else None,
         )
         group.apply_removal_policy(removal)
+
+    def _policy(self, model: str, readers: Readers) -> iam.PolicyDocument:
+        """Releasers look versions up, deployers make models of them, endpoints read what they serve.
+
+        https://docs.aws.amazon.com/sagemaker/latest/dg/model-registry-deploy-xaccount.html
+        """
+        arn = f"arn:aws:sagemaker:{self.region}:{self.account}"
+        group, versions = f"{arn}:model-package-group/{self.group_name}", f"{arn}:model-package/{self.group_name}/*"
+        describe = "sagemaker:DescribeModelPackage"
+        listed = [describe, "sagemaker:DescribeModelPackageGroup", "sagemaker:ListModelPackages"]
+        made = [describe, "sagemaker:CreateModel"]
+        return iam.PolicyDocument(
+            statements=[
+                readers.let("LookUp", readers.releasers, listed, [group, versions]),
+                readers.let("MakeModels", readers.deployers, made, [versions]),
+                readers.let("Serve", readers.endpoints(model), [describe], [versions]),
+            ]
+        )

@@ -1,52 +1,50 @@
-"""What releases stand on: the desired version of each model, leases and journal, the serving stacks' deployer."""
+"""What releases stand on: the desired version of each model, leases and journal, the roles that release."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 
 from stacks.endpoint_role import serving_deployer
-from stacks.function import Shared, function, function_role
+from stacks.function import function, function_role
 from stacks.names import title
 from stacks.permissions import acknowledge, allow
+from stacks.releaser import grant_journal, releaser_role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aws_cdk import aws_kms as kms
-    from aws_cdk import aws_sns as sns
     from constructs import Construct
 
+    from stacks.function import Shared
     from stacks.names import Names
-    from stacks.settings import ServingSettings
 
 
 class Releases(cdk.Stack):
-    """Owns the parameters that name the version to serve, the table of releases, and the serving stacks' deployer."""
+    """Owns the parameters that name the version to serve, the table of releases, the releaser and its deployer."""
 
     def __init__(
         self,
         scope: Construct,
         id: str,
         *,
-        config: ServingSettings,
         names: Names,
+        registry: Names,
         models: Sequence[str],
-        key: kms.IKey,
-        notices: sns.ITopic,
-        removal: cdk.RemovalPolicy,
+        crowns: bool,
+        shared: Shared,
     ) -> None:
         super().__init__(scope, id, description="Desired versions, leases and journal of releases")
-        self._names = names
-        self._table(key, removal)
-        serving_deployer(self, "Deployer", models=models, names=names)
-        parameters = Shared(key, notices, json.dumps({}), config.log_retention_days, removal)
-        self._parameters(models, key, parameters)
+        self._names, self._shared = names, shared
+        self.table = self._table()
+        serving_deployer(self, "Deployer", models=models, names=names, registry=registry)
+        releaser = releaser_role(self, "Releaser", names=names, registry=registry, models=models, crowns=crowns)
+        grant_journal(releaser, names=names, models=models, table=self.table, key=shared.key)
+        self._parameters(models)
 
-    def _table(self, key: kms.IKey, removal: cdk.RemovalPolicy) -> None:
+    def _table(self) -> dynamodb.Table:
         table = dynamodb.Table(
             self,
             "Releases",
@@ -55,21 +53,22 @@ class Releases(cdk.Stack):
             sort_key=dynamodb.Attribute(name="entry", type=dynamodb.AttributeType.STRING),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
-            encryption_key=key,
+            encryption_key=self._shared.key,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
-            removal_policy=removal,
+            removal_policy=self._shared.removal,
         )
         acknowledge(
             table,
             {"NIST.800.53.R5::NIST.800.53.R5-DynamoDBInBackupPlan": "Point-in-time recovery covers the journal."},
         )
+        return table
 
-    def _parameters(self, models: Sequence[str], key: kms.IKey, shared: Shared) -> None:
+    def _parameters(self, models: Sequence[str]) -> None:
         """Made once with `none`; what a release wrote there no deployment of infrastructure changes."""
-        names = self._names
-        role = function_role(self, "ParameterRole", key=key)
+        names, shared = self._names, self._shared
+        role = function_role(self, "ParameterRole", key=shared.key)
         arns = [f"arn:aws:ssm:{self.region}:{self.account}:parameter{names.version_parameter(m)}" for m in models]
         allow(role, "DesiredVersion", ["ssm:GetParameter", "ssm:PutParameter"], arns)
         maker = function(

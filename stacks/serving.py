@@ -12,6 +12,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 
 from stacks import names as spelling
 from stacks.endpoint_role import endpoint_role
+from stacks.releaser import PROBES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
     from constructs import Construct
 
-    from stacks.image import Image
     from stacks.names import Names
     from stacks.network import Network
     from stacks.settings import ServingSettings
@@ -31,20 +31,17 @@ NONE = "none"
 """The desired version of a model that has no endpoint yet."""
 
 VARIANT = "main"
-PROBES = "Slipway/Releases"
-"""Namespace of the metric by which a release tells that its probes failed."""
-
 KEPT = ("DataCaptureConfig", "DesiredWeight")
 """What an update takes from the new configuration, not from the endpoint: else capture settings would freeze."""
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The rooms a serving room stands on."""
+    """What a serving room stands on; `registry` names where its versions come from."""
 
     key: kms.IKey
     network: Network
-    image: Image
+    registry: Names
 
 
 @dataclass(frozen=True)
@@ -84,9 +81,8 @@ class Serving(cdk.Stack):
         self._scaled(self._endpoint(configured, [self._alarm(watched) for watched in self._watched(configured)]))
 
     def _role(self) -> iam.Role:
-        role = endpoint_role(self, "Role", model=self._model, names=self._names, key=self._rooms.key)
-        self._rooms.image.grant_pull(role)
-        return role
+        rooms = self._rooms
+        return endpoint_role(self, "Role", model=self._model, names=self._names, registry=rooms.registry, key=rooms.key)
 
     def _served_by(self, role: iam.Role) -> sagemaker.CfnModel:
         network = self._rooms.network

@@ -176,23 +176,19 @@ class TrainingSettings(JobSettings):
         )
 
 
-class RegistrySettings(Settings):
-    reader_accounts: tuple[AccountId, ...] = Field(
-        (),
-        strict=False,
-        description="other accounts that may read versions and their artifacts",
-        examples=[["222222222222"]],
+class NoticesSettings(Settings):
+    """Who hears of failed runs, refused releases and raised alarms."""
+
+    emails: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")], ...] = Field(
+        (), strict=False, description="who is told", examples=[["ml-platform@example.com"]]
     )
 
 
 class TriggersSettings(Settings):
-    """What starts runs beside people, and who hears when one fails."""
+    """What starts runs beside people."""
 
     arrival: bool = Field(True, description="a period's manifest that arrives starts a run")
     schedule: bool = Field(True, description="the models' own schedules start runs")
-    emails: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")], ...] = Field(
-        (), strict=False, description="who hears of failed runs", examples=[["ml-platform@example.com"]]
-    )
     log_retention_days: LogDays = Field(90, description="how long logs of starter and notifier are kept")
 
 
@@ -237,16 +233,18 @@ class Environment(Settings):
     disposable: bool = Field(False, description="true: destroying a stack deletes its data too")
     governance: GovernanceSettings = Field(description="key and permissions boundary")
     network: NetworkSettings = Field(description="where jobs run")
-    image: ImageSettings = Field(description="the image jobs run in")
+    notices: NoticesSettings = Field(description="who is told of failures")
     data: DataSettings = Field(description="how long data is kept")
-    training: TrainingSettings = Field(description="what the jobs of the pipeline run on")
-    registry: RegistrySettings = Field(description="who may read versions")
-    triggers: TriggersSettings = Field(description="what starts runs, and who hears when one fails")
+    image: ImageSettings | None = Field(None, description="the images of jobs and endpoints; where models are trained")
+    training: TrainingSettings | None = Field(
+        None, description="what the jobs of the pipeline run on; where models are trained"
+    )
+    triggers: TriggersSettings | None = Field(None, description="what starts runs; where models are trained")
     serving: ServingSettings = Field(description="what endpoints run on, and how a release goes over")
 
     @model_validator(mode="after")
     def _cache_outlives_no_data(self) -> Environment:
-        if self.training.cache_days >= self.data.run_retention_days:
+        if self.training and self.training.cache_days >= self.data.run_retention_days:
             raise ValueError(
                 f"training.cache_days = {self.training.cache_days} must be below data.run_retention_days = "
                 f"{self.data.run_retention_days}, or a cached step hands on what is deleted"
@@ -266,10 +264,16 @@ class Platform(Settings):
     name: str = Field(
         "slipway", pattern=r"^[a-z][a-z0-9]{1,11}$", description="first part of every name the platform gives"
     )
+    registry: str | None = Field(
+        None,
+        description="the environment that trains, and whose versions all others release; "
+        "left out, each environment trains for itself",
+        examples=["dev"],
+    )
     organization_id: str | None = Field(
         None,
         pattern=r"^o-[a-z0-9]{10,32}$",
-        description="accounts of this organization may pull the job image",
+        description="what environments share is shared within this organization only",
         examples=["o-a1b2c3d4e5"],
     )
     tags: dict[

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
-from aws_cdk import aws_iam as iam
 
 from stacks.config import models
 from stacks.data import Data
+from stacks.delivery import Delivery
+from stacks.function import Shared
 from stacks.governance import Governance
 from stacks.image import Image
 from stacks.names import Names, title
 from stacks.network import Network
+from stacks.notices import Notices
+from stacks.readers import Readers
 from stacks.registry import Registry
 from stacks.releases import Releases
 from stacks.serving import Serving, Surroundings
@@ -22,85 +26,128 @@ from stacks.triggers import Triggers
 if TYPE_CHECKING:
     from constructs import Construct
 
-    from stacks.settings import Environment, Platform
+    from stacks.config import Config
+    from stacks.settings import Environment
 
 
 class EnvironmentStage(cdk.Stage):
-    """One environment: what all models share, then registry, training and serving for each of them."""
+    """One environment: what all models share, then what each of them has; training only where models are trained."""
 
-    def __init__(self, scope: Construct, *, platform: Platform, environment: Environment, commit: str) -> None:
-        names = Names.of(platform, environment)
+    def __init__(self, scope: Construct, *, config: Config, environment: Environment, commit: str) -> None:
+        self._config, self._environment, self._commit = config, environment, commit
+        self._names = names = Names.of(config.platform, environment)
+        self._registry = Names.of(config.platform, config.registry_of(environment))
         super().__init__(
             scope,
             names.prefix,
             env=cdk.Environment(account=environment.account, region=environment.region),
             permissions_boundary=cdk.PermissionsBoundary.from_name(names.boundary),
         )
-        removal = cdk.RemovalPolicy.DESTROY if environment.disposable else cdk.RemovalPolicy.RETAIN
-        self._tag(platform, environment)
-        governance = Governance(self, "Governance", config=environment.governance, names=names, removal=removal)
-        key = governance.key
-        network = Network(self, "Network", config=environment.network, key=key, removal=removal)
+        self._removal = cdk.RemovalPolicy.DESTROY if environment.disposable else cdk.RemovalPolicy.RETAIN
+        self._tag()
+        self._governance = Governance(
+            self, "Governance", config=environment.governance, names=names, removal=self._removal
+        )
+        key = self._governance.key
+        self._network = Network(self, "Network", config=environment.network, key=key, removal=self._removal)
+        self._notices = Notices(self, "Notices", config=environment.notices, names=names, key=key)
+        self._data = Data(self, "Data", config=environment.data, names=names, key=key, removal=self._removal)
+        self._train()
+        self._serve()
+        # Boundary and buckets are named, not referred to, so CloudFormation must be told what comes first.
+        for room in self.node.children:
+            if isinstance(room, cdk.Stack) and room is not self._governance:
+                room.add_stack_dependency(self._governance)
+
+    def _train(self) -> None:
+        """Where models are trained: images, triggers, a pipeline and a registry for each, and what releases them."""
+        environment, names, key = self._environment, self._names, self._governance.key
+        if not (environment.image and environment.training and environment.triggers):
+            return
+        readers = self._readers()
+        self._governance.open_to(readers)
+        self._data.keep_runs(names, readers)
         image = Image(
-            self,
-            "Image",
-            config=environment.image,
-            organization_id=platform.organization_id,
-            names=names,
-            key=key,
-            removal=removal,
+            self, "Image", config=environment.image, names=names, readers=readers, key=key, removal=self._removal
         )
-        data = Data(self, "Data", config=environment.data, names=names, key=key, removal=removal)
-        for account in environment.registry.reader_accounts:
-            data.grant_read_versions(iam.AccountPrincipal(account))
         triggers = Triggers(
-            self, "Triggers", config=environment.triggers, names=names, models=models(), key=key, removal=removal
-        )
-        releases = Releases(
             self,
-            "Releases",
-            config=environment.serving,
+            "Triggers",
+            config=environment.triggers,
             names=names,
             models=models(),
             key=key,
-            notices=triggers.notices,
-            removal=removal,
+            notices=self._notices.topic,
+            removal=self._removal,
         )
-        rooms = Surroundings(key, network, image)
         for model in models():
-            training, serving = self._model_rooms(model, environment, names, commit, rooms)
-            training.add_stack_dependency(data)
+            registry = Registry(
+                self, f"Registry{title(model)}", model=model, names=names, readers=readers, removal=self._removal
+            )
+            training = Training(
+                self,
+                f"Training{title(model)}",
+                model=model,
+                config=environment.training,
+                names=names,
+                commit=self._commit,
+                rooms=Neighbours(key, self._network, image, registry),
+            )
+            training.add_stack_dependency(self._data)
             triggers.add_stack_dependency(training)
-            serving.add_stack_dependency(data)
-            serving.add_stack_dependency(releases)
-        # Boundary and buckets are named, not referred to, so CloudFormation must be told what comes first.
-        for room in self.node.children:
-            if isinstance(room, cdk.Stack) and room is not governance:
-                room.add_stack_dependency(governance)
 
-    def _model_rooms(
-        self, model: str, environment: Environment, names: Names, commit: str, rooms: Surroundings
-    ) -> tuple[Training, Serving]:
-        """What each model has for itself."""
-        removal = cdk.RemovalPolicy.DESTROY if environment.disposable else cdk.RemovalPolicy.RETAIN
-        registry = Registry(
-            self, f"Registry{title(model)}", model=model, config=environment.registry, names=names, removal=removal
-        )
-        training = Training(
+    def _serve(self) -> None:
+        """What every environment has: the versions it is to serve, and an endpoint for each model."""
+        environment, names, registry = self._environment, self._names, self._registry
+        key = self._governance.key
+        releases = Releases(
             self,
-            f"Training{title(model)}",
-            model=model,
-            config=environment.training,
+            "Releases",
             names=names,
-            commit=commit,
-            rooms=Neighbours(rooms.key, rooms.network, rooms.image, registry),
+            registry=registry,
+            models=models(),
+            crowns=environment.stage == "Production",
+            shared=self._shared(environment.serving.log_retention_days),
         )
-        serving = Serving(
-            self, f"Serving{title(model)}", model=model, config=environment.serving, names=names, rooms=rooms
-        )
-        return training, serving
+        for model in models():
+            rooms = Surroundings(key, self._network, registry)
+            serving = Serving(
+                self, f"Serving{title(model)}", model=model, config=environment.serving, names=names, rooms=rooms
+            )
+            serving.add_stack_dependency(self._data)
+            serving.add_stack_dependency(self._notices)
+            serving.add_stack_dependency(releases)
+        if registry == names:
+            delivery = Delivery(
+                self,
+                "Delivery",
+                names=names,
+                targets=self._targets(),
+                models=models(),
+                table=releases.table,
+                shared=self._shared(environment.serving.log_retention_days),
+            )
+            delivery.add_stack_dependency(self._data)
 
-    def _tag(self, platform: Platform, environment: Environment) -> None:
-        tags = {**platform.tags, "platform": platform.name, "environment": environment.name}
+    def _targets(self) -> list[tuple[Names, str]]:
+        """The environments that take versions from here, each with its stage."""
+        platform = self._config.platform
+        return [(Names.of(platform, e), e.stage) for e in self._config.released_from(self._environment)]
+
+    def _readers(self) -> Readers:
+        others = [(names, stage) for names, stage in self._targets() if names != self._names]
+        return Readers(
+            environments=tuple(names for names, _ in others),
+            crowning=tuple(names for names, stage in others if stage == "Production"),
+            models=tuple(models()),
+            organization_id=self._config.platform.organization_id,
+        )
+
+    def _shared(self, log_days: int) -> Shared:
+        return Shared(self._governance.key, self._notices.topic, json.dumps({}), log_days, self._removal)
+
+    def _tag(self) -> None:
+        platform = self._config.platform
+        tags = {**platform.tags, "platform": platform.name, "environment": self._environment.name}
         for tag, value in tags.items():
             cdk.Tags.of(self).add(tag, value)

@@ -1,4 +1,4 @@
-"""What starts runs and tells of failed ones: one starter for all models, schedules, arrivals, notices."""
+"""What starts runs and tells of failed ones: one starter for all models, schedules, arrivals."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as functions
 from aws_cdk import aws_scheduler as scheduler
-from aws_cdk import aws_sns as sns
-from aws_cdk import aws_sns_subscriptions as subscriptions
 
 from pipeline_code.hyperparameters import RANGES
 from pipeline_code.models import load_model
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aws_cdk import aws_kms as kms
+    from aws_cdk import aws_sns as sns
     from constructs import Construct
 
     from stacks.names import Names
@@ -34,7 +33,7 @@ NAMED_LATER = "Executions and their jobs are named when they start; the prefix i
 
 
 class Triggers(cdk.Stack):
-    """Owns the starter, its table of turns, the notifier and the topic people subscribe to."""
+    """Owns the starter, its table of turns, and the notifier."""
 
     def __init__(
         self,
@@ -45,11 +44,12 @@ class Triggers(cdk.Stack):
         names: Names,
         models: Sequence[str],
         key: kms.IKey,
+        notices: sns.ITopic,
         removal: cdk.RemovalPolicy,
     ) -> None:
         super().__init__(scope, id, description="What starts runs and tells of failed ones")
         self._config, self._names, self._models, self._key, self._removal = config, names, models, key, removal
-        self.notices = self._topic = self._notices()
+        self._topic = notices
         self._table = self._turns()
         settings = json.dumps(self._known(), sort_keys=True, separators=(",", ":"))
         self._shared = Shared(key, self._topic, settings, config.log_retention_days, removal)
@@ -80,21 +80,6 @@ class Triggers(cdk.Stack):
             },
             "ranges": {name: [allowed.minimum, allowed.maximum] for name, allowed in RANGES.items()},
         }
-
-    def _notices(self) -> sns.Topic:
-        topic = sns.Topic(self, "Notices", topic_name=self._names.notices, master_key=self._key, enforce_ssl=True)
-        topic.add_to_resource_policy(
-            iam.PolicyStatement(
-                sid="AlarmsTell",
-                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
-                actions=["sns:Publish"],
-                resources=[topic.topic_arn],
-                conditions={"StringEquals": {"aws:SourceAccount": self.account}},
-            )
-        )
-        for email in self._config.emails:
-            topic.add_subscription(subscriptions.EmailSubscription(email))
-        return topic
 
     def _turns(self) -> dynamodb.Table:
         table = dynamodb.Table(

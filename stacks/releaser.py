@@ -1,0 +1,131 @@
+"""The role that releases: it alone writes desired versions and the journal; people and the release pipeline become it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import aws_iam as iam
+
+from stacks import names as spelling
+from stacks.endpoint_role import decrypt_versions
+from stacks.image import CHECK_ACTIONS
+from stacks.permissions import accept_inline_policy, allow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import aws_cdk as cdk
+    from aws_cdk import aws_dynamodb as dynamodb
+    from aws_cdk import aws_kms as kms
+
+    from stacks.names import Names
+
+PROBES = "Slipway/Releases"
+"""Namespace of the metric by which a release tells that its probes failed."""
+
+
+def releaser_role(
+    scope: cdk.Stack, id: str, *, names: Names, registry: Names, models: Sequence[str], crowns: bool
+) -> iam.Role:
+    """Who may become it: people of this account whom their own policies let, and the builder of the release pipeline.
+
+    A role of another account is named in a condition: as a principal it would have to be there first.
+    """
+    people = iam.AccountPrincipal(scope.account)
+    role = iam.Role(scope, id, role_name=names.releaser, assumed_by=people)
+    builder = {"ArnEquals": {"aws:PrincipalArn": registry.role_arn(registry.release_builder)}}
+    trust = role.assume_role_policy
+    assert trust is not None  # noqa: S101 a role made here has one
+    trust.add_statements(
+        iam.PolicyStatement(
+            sid="ReleasePipeline",
+            principals=[iam.AccountPrincipal(registry.account)],
+            actions=["sts:AssumeRole"],
+            conditions=builder,
+        )
+    )
+    accept_inline_policy(role)
+    _check_versions(role, registry, models)
+    decrypt_versions(role, registry, ["kms:Decrypt", "kms:GenerateDataKey"] if crowns else ["kms:Decrypt"])
+    _update_stacks(role, names, models)
+    _look_at_endpoints(role, names, models)
+    if crowns:
+        _make_champions(role, registry, models)
+    return role
+
+
+def grant_journal(role: iam.Role, *, names: Names, models: Sequence[str], table: dynamodb.ITable, key: kms.IKey) -> None:
+    """Lease, journal and the desired versions."""
+    actions = [f"dynamodb:{verb}Item" for verb in ("Delete", "Get", "Put")]
+    allow(role, "Journal", [*actions, "dynamodb:Query"], [table.table_arn])
+    allow(role, "JournalKey", ["kms:Decrypt", "kms:GenerateDataKey"], [key.key_arn])
+    stem = f"arn:aws:ssm:{names.region}:{names.account}:parameter"
+    parameters = [f"{stem}{names.version_parameter(model)}" for model in models]
+    allow(role, "DesiredVersion", ["ssm:GetParameter", "ssm:GetParameters", "ssm:PutParameter"], parameters)
+
+
+def _check_versions(role: iam.Role, registry: Names, models: Sequence[str]) -> None:
+    stem = f"arn:aws:sagemaker:{registry.region}:{registry.account}"
+    groups = [f"{stem}:model-package-group/{registry.model_package_group(model)}" for model in models]
+    versions = [f"{stem}:model-package/{registry.model_package_group(model)}/*" for model in models]
+    allow(role, "Versions", ["sagemaker:ListModelPackages"], [*groups, *versions], because="The versions of these groups.")
+    allow(role, "Version", ["sagemaker:DescribeModelPackage"], versions, because="The versions of these groups.")
+    artifacts = [f"arn:aws:s3:::{registry.runs_bucket}/{spelling.runs_prefix(model)}/*/package/*" for model in models]
+    records = f"arn:aws:s3:::{registry.provenance_bucket}/*"
+    named_later = "An execution's folder is named when it starts."
+    allow(role, "ContentAndRecords", ["s3:GetObject"], [*artifacts, records], because=named_later)
+    repository = f"arn:aws:ecr:{registry.region}:{registry.account}:repository/{registry.repository}"
+    allow(role, "Image", CHECK_ACTIONS, [repository])
+
+
+def _update_stacks(role: iam.Role, names: Names, models: Sequence[str]) -> None:
+    place = f"{names.region}:{names.account}"
+    stacks = [f"arn:aws:cloudformation:{place}:stack/{names.serving_stack(model)}/*" for model in models]
+    its_id = "A stack's ARN ends with an id that CloudFormation gives it."
+    allow(role, "LookAtStacks", ["cloudformation:DescribeStacks"], stacks, because=its_id)
+    deployer = names.role_arn(names.serving_deployer)
+    allow(
+        role,
+        "UpdateStacks",
+        ["cloudformation:ContinueUpdateRollback", "cloudformation:UpdateStack"],
+        stacks,
+        because=its_id,
+        conditions={"StringEquals": {"cloudformation:RoleArn": deployer}},
+    )
+    passed = {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}}
+    allow(role, "PassDeployer", ["iam:PassRole"], [deployer], conditions=passed)
+
+
+def _look_at_endpoints(role: iam.Role, names: Names, models: Sequence[str]) -> None:
+    arn = f"arn:aws:sagemaker:{names.region}:{names.account}"
+    endpoints = [f"{arn}:endpoint/{names.endpoint(model)}" for model in models]
+    allow(role, "AskEndpoints", ["sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint"], endpoints)
+    verbs = ("Delete", "Describe")
+    allow(
+        role,
+        "Configurations",
+        [f"sagemaker:{verb}{kind}" for kind in ("EndpointConfig", "Model") for verb in verbs],
+        [f"{arn}:model/*", f"{arn}:endpoint-config/*"],
+        because="Names are given by CloudFormation; the tags of platform and environment are the limit.",
+        conditions={
+            "StringEquals": {
+                "aws:ResourceTag/platform": names.platform,
+                "aws:ResourceTag/environment": names.environment,
+            }
+        },
+    )
+    allow(
+        role,
+        "TellProbes",
+        ["cloudwatch:PutMetricData"],
+        ["*"],
+        because="The action knows no resources; the namespace is its limit.",
+        conditions={"StringEquals": {"cloudwatch:namespace": PROBES}},
+    )
+
+
+def _make_champions(role: iam.Role, registry: Names, models: Sequence[str]) -> None:
+    champions = [f"arn:aws:s3:::{registry.runs_bucket}/{spelling.champion_prefix(model)}/*" for model in models]
+    allow(
+        role, "MakeChampion", ["s3:GetObject", "s3:PutObject"], champions, because="The two objects of each champion."
+    )
