@@ -18,7 +18,7 @@ LOG_LINES = 20
 
 @dataclass(frozen=True)
 class StepState:
-    """One step of an execution as ListPipelineExecutionSteps tells it; `seconds` is None until it ended."""
+    """One step of an execution as ListPipelineExecutionSteps tells it; `seconds` and `span`, from start to end, once it ended."""
 
     name: str
     status: str
@@ -27,6 +27,7 @@ class StepState:
     metadata: dict[str, Any]
     attempts: int = 1
     cached: bool = False
+    span: tuple[datetime, datetime] | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ def _state(step: dict[str, Any]) -> StepState:
         name=step["StepName"],
         status=step["StepStatus"],
         seconds=_seconds(step.get("StartTime"), step.get("EndTime")),
+        span=(step["StartTime"], step["EndTime"]) if "EndTime" in step else None,
         failure=step.get("FailureReason", ""),
         metadata=step.get("Metadata", {}),
         attempts=step.get("AttemptCount", 1),

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wait:
-    """A wait that was skipped: how long, and what for."""
+    """A wait that was skipped: how long, what for, and the time it ended."""
 
     why: str
     seconds: float
+    until: str
 
 
 class Clock:
@@ -36,8 +37,8 @@ class Clock:
         with self._lock:
             before = self.now()
             self._ahead += timedelta(seconds=seconds)
-            self._waits.append(Wait(why, seconds))
             after = self.now()
+            self._waits.append(Wait(why, seconds, after.isoformat()))
         for heard in self._heard:
             heard(before, after)
 

@@ -296,7 +296,9 @@ class CodePipelines:
 
 def _stage_state(kept: Kept, stage: Json) -> Json:
     """What the newest execution that came so far says of a stage."""
-    ran = [action for each in kept.executions.values() for action in each.actions if action["stageName"] == stage["name"]]
+    ran = [
+        action for each in kept.executions.values() for action in each.actions if action["stageName"] == stage["name"]
+    ]
     newest = {action["actionName"]: action for action in ran}
     states = []
     for action in stage["actions"]:

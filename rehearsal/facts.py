@@ -8,6 +8,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from rehearsal.story import real_seconds
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -99,7 +101,7 @@ def _steps(act: Act) -> Iterator[Facts]:
             "period": act.scene.period,
             "name": step.name,
             "status": step.status,
-            "seconds": None if step.seconds is None else round(step.seconds - waited, 3),
+            "seconds": None if step.span is None else round(real_seconds(step, act.skipped), 3),
             "simulated_seconds": waited,
             "attempts": step.attempts,
             "cached": step.cached,
@@ -218,7 +220,9 @@ def _live(found: Facts) -> Table:
     for release in found["releases"]:
         version, live = (release[key].rsplit("/", 1)[-1] for key in ("version", "to"))
         took, skipped = f"{release['seconds']:.1f}", f"{release['simulated_seconds']:.0f} s"
-        table.add_row(release["environment"], release["title"], version, release["outcome"], f"version {live}", took, skipped)
+        table.add_row(
+            release["environment"], release["title"], version, release["outcome"], f"version {live}", took, skipped
+        )
     return table
 
 

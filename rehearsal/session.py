@@ -11,9 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rehearsal import guard
+from rehearsal.background import Background
+from rehearsal.cdk import Cdk
 from rehearsal.embedded import EmbeddedAws, EmbeddedAwsError
 from rehearsal.guard import check
-from rehearsal.story import Rehearsal
+from rehearsal.story import Rehearsal, assembly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,16 +44,31 @@ def start(plan: Plan, tell: Callable[[str], None]) -> Iterator[Rehearsal]:
     _sweep(Path(tempfile.gettempdir()))
     with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-", ignore_cleanup_errors=True) as folder:
         state = Path(folder)
+        seconds: dict[str, float] = {}
+        synth = Background(lambda: _synth(plan, state, tell, seconds))  # it asks AWS nothing
         tell("embedded AWS ...")
         with EmbeddedAws(state / "aws", job_python=plan.root / ".venv-job/bin/python") as aws:
-            seconds = round(time.monotonic() - begun, 2)
-            tell(f"embedded AWS: {seconds:.1f} s, {aws.endpoint}")
+            seconds["embedded AWS"] = round(time.monotonic() - begun, 2)
+            tell(f"embedded AWS: {seconds['embedded AWS']:.1f} s, {aws.endpoint}")
             try:
-                yield Rehearsal(aws, plan, tell, state, begun, {"embedded AWS": seconds})
+                yield Rehearsal(aws, plan, tell, state, begun, synth, seconds)
             except Exception as error:
                 if aws.ended:
                     raise EmbeddedAwsError(aws.ended) from error
                 raise
+
+
+def _synth(plan: Plan, state: Path, tell: Callable[[str], None], seconds: dict[str, float]) -> None:
+    """The templates of all environments of the story, by the real CLI."""
+    begun = time.monotonic()
+    tell("cdk synth ...")
+    environments = ",".join(site.environment for site in plan.sites)
+    context = ["--context", f"environment={environments}", "--context", f"commit={plan.commit}"]
+    validation = [] if plan.validate else ["--no-validation"]
+    cdk = Cdk(plan.root, plan.root, guard.clean(os.environ), state / "cdk-synth.log")
+    cdk.run("synth", "--quiet", "--output", str(assembly(state)), *context, *validation)
+    seconds["cdk synth"] = round(time.monotonic() - begun, 2)
+    tell(f"cdk synth: {seconds['cdk synth']:.1f} s")
 
 
 def _sweep(folder: Path) -> None:

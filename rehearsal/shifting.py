@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-WATCHED_SECONDS = 1.5
-"""How long of a bake really passes, so that probes and users are answered by the new fleet; the rest is skipped."""
+WATCHED_SECONDS, WATCHED_AT_LAST = 1.5, 0.5
+"""How long of a bake really passes, so that probes and users are answered by the new fleet; the rest is skipped.
+
+With all of the traffic every answer is the new fleet's, so less of it tells as much.
+"""
 
 LOOK_SECONDS = 0.1
 
@@ -70,7 +73,7 @@ def shift(plan: Plan, place: Place, fleets: list[Fleet], green: Fleet) -> str | 
         green.weight = share
         for fleet in blue:
             fleet.weight = 1 - share
-        raised = _bake(plan, place, since, green.origin.endpoint)
+        raised = _bake(plan, place, since, green)
         if raised:
             for fleet in blue:
                 fleet.weight = 1.0
@@ -79,9 +82,10 @@ def shift(plan: Plan, place: Place, fleets: list[Fleet], green: Fleet) -> str | 
     return None
 
 
-def _bake(plan: Plan, place: Place, since: Any, endpoint: str) -> metrics.Verdict | None:
+def _bake(plan: Plan, place: Place, since: Any, green: Fleet) -> metrics.Verdict | None:
     """Watch the alarms for a while that really passes, then let the rest of the bake go by."""
-    end = time.monotonic() + (WATCHED_SECONDS if plan.alarms else 0)
+    watched = WATCHED_SECONDS if green.weight < 1 else WATCHED_AT_LAST
+    end = time.monotonic() + (watched if plan.alarms else 0)
     while True:
         for alarm in plan.alarms:
             verdict = metrics.judge(place, alarm, since)
@@ -91,5 +95,5 @@ def _bake(plan: Plan, place: Place, since: Any, endpoint: str) -> metrics.Verdic
             break
         time.sleep(LOOK_SECONDS)
     if plan.bake_seconds:
-        clock.skip(plan.bake_seconds, f"the new fleet of endpoint {endpoint} is watched")
+        clock.skip(plan.bake_seconds, f"the new fleet of endpoint {green.origin.endpoint} is watched")
     return None

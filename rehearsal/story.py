@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -34,6 +33,9 @@ if TYPE_CHECKING:
     from rehearsal.release_acts import Site
 
 POLL_SECONDS = 0.1
+ENDPOINTS = "endpoint "
+"""What the waits of releases have in their words."""
+
 START_SECONDS = 20
 """How long the story waits for a trigger to start its run."""
 
@@ -69,11 +71,28 @@ class Act:
 
     scene: Scene
     outcome: Outcome
-    simulated_seconds: dict[str, float]
+    skipped: list[dict[str, Any]]
     snapshot: dict[str, Any] = field(default_factory=dict)
     evaluation: dict[str, Any] = field(default_factory=dict)
     version: dict[str, Any] = field(default_factory=dict)
     notice: Notice | None = None
+
+    @property
+    def simulated_seconds(self) -> dict[str, float]:
+        """What this run waited for, and how long; releases that went on beside it have waits of their own."""
+        return {wait["why"]: wait["seconds"] for wait in self.skipped if ENDPOINTS not in wait["why"]}
+
+
+def real_seconds(step: StepState, skipped: list[dict[str, Any]]) -> float:
+    """A step's time without any wait that was skipped while it ran, its own or another's."""
+    began, ended = step.span or (datetime.min, datetime.min)
+    inside = [wait["seconds"] for wait in skipped if began < datetime.fromisoformat(wait["until"]) <= ended]
+    return (ended - began).total_seconds() - sum(inside)
+
+
+def assembly(state: Path) -> Path:
+    """Where the templates of a rehearsal lie."""
+    return state / "cdk.out"
 
 
 @dataclass
@@ -85,6 +104,7 @@ class Rehearsal:
     tell: Callable[[str], None]
     state: Path
     begun: float
+    synth: Background
     seconds: dict[str, float] = field(default_factory=dict)
     acts: list[Act] = field(default_factory=list)
     champion: str = ""
@@ -105,8 +125,7 @@ class Rehearsal:
         return [act for act in self.acts if act.version]
 
     def run(self) -> None:
-        self.deploy()
-        others = Background(self.deploy_others)
+        others = self.deploy()
         topic = f"arn:aws:sns:{self.plan.region}:{self.plan.account}:{self.plan.notices}"
         self.inbox = Inbox(self._client("sns"), self._client("sqs"), topic)
         self.acting = ReleaseActs(self.aws, self.plan.root, self.plan.sites, self.tell)
@@ -137,17 +156,20 @@ class Rehearsal:
             with self._phase("release on"):
                 self.acting.finish(self.shipped, bad=newest)
 
-    def deploy(self) -> None:
-        """Synthesize while the account is bootstrapped, then deploy; both by the real CLI."""
-        with ThreadPoolExecutor(max_workers=2) as together:
-            synth = together.submit(self._synth)
-            self._bootstrap(self.plan.sites[0])
-            synth.result()
-        self._deploy(self.plan.sites[0])
+    def deploy(self) -> Background:
+        """Bootstrap each account and deploy to it with its own keys, by the real CLI.
 
-    def deploy_others(self) -> None:
-        """The environments that serve, each in its own account with that account's keys."""
-        for site in self.plan.sites[1:]:
+        Returns when models can be trained; the environments that only serve go on beside it.
+        """
+        trains, *others = self.plan.sites
+        self._bootstrap(trains)
+        self.synth.wait()
+        beside = Background(lambda: self._deploy_all(others))
+        self._deploy(trains)
+        return beside
+
+    def _deploy_all(self, sites: list[Site]) -> None:
+        for site in sites:
             self._bootstrap(site)
             self._deploy(site)
 
@@ -163,7 +185,7 @@ class Rehearsal:
 
     @property
     def assembly(self) -> Path:
-        return self.state / "cdk.out"
+        return assembly(self.state)
 
     @property
     def stacks(self) -> list[tuple[Site, str]]:
@@ -186,8 +208,7 @@ class Rehearsal:
         with self._phase(f"train {scene.title}"):
             self._ask(scene)
             outcome = self._follow(self._started(before))
-        skipped = self.aws.clock()["waits"][waits:]
-        return self._act(scene, outcome, {wait["why"]: wait["seconds"] for wait in skipped})
+        return self._act(scene, outcome, self.aws.clock()["waits"][waits:])
 
     def upload(self, periods: tuple[str, ...], *, starts: bool = False, spoiled: bool = False) -> None:
         """Put periods of the sample into the data bucket; only one that `starts` asks for a run."""
@@ -243,12 +264,13 @@ class Rehearsal:
             if isinstance(news, Outcome):
                 return news
             if news.seconds is not None:
-                waits = [w["seconds"] for w in self.aws.clock()["waits"][before:] if news.name in w["why"]]
-                note = f"  and {sum(waits):.0f} s simulated" if waits else ""
-                self.tell(f"  {news.name:<10} {news.status:<10} {news.seconds - sum(waits):5.1f} s{note}")
+                waits = self.aws.clock()["waits"][before:]
+                own = sum(wait["seconds"] for wait in waits if news.name in wait["why"])
+                note = f"  and {own:.0f} s simulated" if own else ""
+                self.tell(f"  {news.name:<10} {news.status:<10} {real_seconds(news, waits):5.1f} s{note}")
         raise RehearsalError(f"{arn} never ended")
 
-    def _act(self, scene: Scene, outcome: Outcome, skipped: dict[str, float]) -> Act:
+    def _act(self, scene: Scene, outcome: Outcome, skipped: list[dict[str, Any]]) -> Act:
         if scene.spoiled and outcome.status == "Failed":
             return Act(scene, outcome, skipped, notice=self.inbox.next())
         if outcome.status != "Succeeded" or outcome.version_arn is None:
@@ -279,14 +301,6 @@ class Rehearsal:
         body = self._client("s3").get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))["Body"].read()
         found: dict[str, Any] = json.loads(body)
         return found
-
-    def _synth(self) -> None:
-        environments = ",".join(site.environment for site in self.plan.sites)
-        context = ["--context", f"environment={environments}", "--context", f"commit={self.plan.commit}"]
-        with self._phase("cdk synth"):
-            validation = [] if self.plan.validate else ["--no-validation"]
-            synth = self._cdk("synth", self.plan.sites[0])
-            synth.run("synth", "--quiet", "--output", str(self.assembly), *context, *validation)
 
     def _bootstrap(self, site: Site) -> None:
         with self._phase(f"cdk bootstrap {site.environment}"):

@@ -285,4 +285,3 @@ class Delivery(cdk.Stack):
 
     def _service(self, name: str) -> iam.ServicePrincipal:
         return iam.ServicePrincipal(name, conditions={"StringEquals": {"aws:SourceAccount": self.account}})
-

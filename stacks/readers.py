@@ -46,7 +46,9 @@ class Readers:
         models = [model] if model else self.models
         return [names.role_arn(names.endpoint_role(each)) for names in self.environments for each in models]
 
-    def let(self, sid: str, roles: Sequence[str], actions: Sequence[str], resources: Sequence[str]) -> iam.PolicyStatement:
+    def let(
+        self, sid: str, roles: Sequence[str], actions: Sequence[str], resources: Sequence[str]
+    ) -> iam.PolicyStatement:
         """A statement of a resource's policy that lets these roles, and nobody else of their accounts, do the actions."""
         accounts = sorted({role.split(":")[4] for role in roles})
         conditions: dict[str, Any] = {"ArnEquals": {"aws:PrincipalArn": sorted(roles)}}

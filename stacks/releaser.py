@@ -54,7 +54,9 @@ def releaser_role(
     return role
 
 
-def grant_journal(role: iam.Role, *, names: Names, models: Sequence[str], table: dynamodb.ITable, key: kms.IKey) -> None:
+def grant_journal(
+    role: iam.Role, *, names: Names, models: Sequence[str], table: dynamodb.ITable, key: kms.IKey
+) -> None:
     """Lease, journal and the desired versions."""
     actions = [f"dynamodb:{verb}Item" for verb in ("Delete", "Get", "Put")]
     allow(role, "Journal", [*actions, "dynamodb:Query"], [table.table_arn])
@@ -68,7 +70,9 @@ def _check_versions(role: iam.Role, registry: Names, models: Sequence[str]) -> N
     stem = f"arn:aws:sagemaker:{registry.region}:{registry.account}"
     groups = [f"{stem}:model-package-group/{registry.model_package_group(model)}" for model in models]
     versions = [f"{stem}:model-package/{registry.model_package_group(model)}/*" for model in models]
-    allow(role, "Versions", ["sagemaker:ListModelPackages"], [*groups, *versions], because="The versions of these groups.")
+    allow(
+        role, "Versions", ["sagemaker:ListModelPackages"], [*groups, *versions], because="The versions of these groups."
+    )
     allow(role, "Version", ["sagemaker:DescribeModelPackage"], versions, because="The versions of these groups.")
     artifacts = [f"arn:aws:s3:::{registry.runs_bucket}/{spelling.runs_prefix(model)}/*/package/*" for model in models]
     records = f"arn:aws:s3:::{registry.provenance_bucket}/*"
