@@ -72,12 +72,13 @@ def rehearsal_plan(env: str, model: str, **how: Any) -> Any:
         periods_prefix=periods_prefix(model),
         champion=ChampionPlace(names.runs_bucket, champion_prefix(model)),
         commit=commit(),
-        sites=tuple(_sites(environment, model)),
+        sites=tuple(sites(environment, model)),
+        organization=load().platform.organization_id,
         **how,
     )
 
 
-def _sites(trains: Environment, model: str) -> Iterator[Any]:
+def sites(trains: Environment, model: str) -> Iterator[Any]:
     """Where the model is served: where it is trained first, then where its versions go."""
     from rehearsal.release_acts import Site
 

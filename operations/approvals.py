@@ -88,7 +88,7 @@ class Approvals:
         key = {"model": {"S": model}, "entry": {"S": f"approval#{environment}"}}
         for _ in range(RACES):
             found = self.dynamodb.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item")
-            last = json.loads(found["told"]["S"]) if found else {"number": 0, "event": "", "time": ""}
+            last: Json = json.loads(found["told"]["S"]) if found else {"number": 0, "event": "", "time": ""}
             if last["event"] == event["id"]:
                 return int(last["number"])
             if last["time"] > event["time"]:
@@ -115,7 +115,8 @@ def replay(sqs: Any, functions: Any, *, queue: str, function: str) -> list[Json]
 
     Raises ApprovalError for the first that it does not take; that one and those behind it stay.
     """
-    url, done = sqs.get_queue_url(QueueName=queue)["QueueUrl"], []
+    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    done: list[Json] = []
     while True:
         messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", [])
         if not messages:

@@ -18,7 +18,7 @@ LOG_LINES = 20
 
 @dataclass(frozen=True)
 class StepState:
-    """One step of an execution as ListPipelineExecutionSteps tells it; `seconds` and `span`, from start to end, once it ended."""
+    """One step of an execution as ListPipelineExecutionSteps tells it; `seconds` and `span` once it has ended."""
 
     name: str
     status: str

@@ -32,6 +32,7 @@ MISSING = "Could not find"
 COLLECTED_ENTRIES = 20
 """How far back in the journal leftovers are looked for."""
 
+BY_COMMAND, BY_ROLLBACK = Asked(), Asked("rollback")
 NO_UPDATES = "No updates are to be performed"
 TOLERANCE = 1e-6
 POLL_SECONDS, LONGEST_POLL_SECONDS, SLOWER = 0.2, 1.0, 1.2
@@ -78,7 +79,7 @@ class Releaser:
     def journal(self) -> Journal:
         return Journal(self.client("dynamodb"), self.place.table, self.place.model)
 
-    def release(self, version: str, asked: Asked = Asked(), *, wait_seconds: float = 0) -> Entry:
+    def release(self, version: str, asked: Asked = BY_COMMAND, *, wait_seconds: float = 0) -> Entry:
         """Make a version live, by its number or ARN. Raises ReleaseError or VersionError; then nothing has changed.
 
         An approval that a newer one, or its own release, has overtaken changes nothing either. Where another release
@@ -96,7 +97,7 @@ class Releaser:
                 raise ReleaseError(f"{arn} is not released: {because}; approve it anew if you want it")
             return self._release(lease, arn, asked)
 
-    def rollback(self, version: str | None = None, asked: Asked = Asked("rollback")) -> Entry:
+    def rollback(self, version: str | None = None, asked: Asked = BY_ROLLBACK) -> Entry:
         """Go back to a version that was live before; by default to the last one that was not the present one."""
         with self.journal.lease() as lease:
             live, before = self.live(), self._were_live()

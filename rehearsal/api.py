@@ -10,7 +10,7 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.core.utils import camelcase_to_underscores
 
-from rehearsal.callers import caller_of
+from rehearsal.callers import caller_of, organization
 from rehearsal.policies import Principal
 from rehearsal.shapes import output_shape, problems
 
@@ -41,7 +41,8 @@ class Caller:
 
     @property
     def principal(self) -> Principal:
-        return Principal(self.account, self.role) if self.role else Principal.root(self.account)
+        arn = self.role or Principal.root(self.account).arn
+        return Principal(self.account, arn, organization.id)
 
 
 def install(service: type[BaseResponse], operations: Mapping[str, Callable[[Caller, Json], Json]]) -> None:

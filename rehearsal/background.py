@@ -1,4 +1,4 @@
-"""Work that goes on beside the story: it never keeps the process from ending, and its failure is met where it is awaited."""
+"""Work that goes on beside the story; its failure is met where it is awaited, and it outlives nobody."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ class Background:
     """Runs `work` in a thread of its own from now on."""
 
     def __init__(self, work: Callable[[], object]) -> None:
-        self._work, self._failure = work, None
+        self._work = work
+        self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -21,7 +22,7 @@ class Background:
         try:
             self._work()
         except Exception as error:  # noqa: BLE001 raised again where it is awaited
-            self._failure: Exception | None = error
+            self._failure = error
 
     def wait(self) -> None:
         """Until the work is done; raises what it raised."""

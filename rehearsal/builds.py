@@ -241,7 +241,7 @@ class Builds:
 
 
 def _where_needed(check: Callable[[Json], None]) -> Callable[[Json], None]:
-    """moto wants a place for what CodePipeline brings and takes, too."""
+    """Moto wants a place for what CodePipeline brings and takes, too."""
 
     def checked(given: Json) -> None:
         if given.get("type") not in {"CODEPIPELINE", "NO_SOURCE"}:

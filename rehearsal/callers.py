@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from moto.sts.models import sts_backends
@@ -15,6 +16,17 @@ SERVICE_HEADER = "x-moto-account-id"
 """How services of the embedded AWS call each other within an account."""
 
 
+@dataclass
+class Organization:
+    """The organization that all accounts of this embedded AWS are members of, if they are of any."""
+
+    id: str | None = None
+
+
+organization = Organization()
+"""The one of this process."""
+
+
 def caller_of(response: BaseResponse) -> Principal:
     """The principal of the request that a response is made for."""
     account = response.current_account
@@ -25,4 +37,5 @@ def caller_of(response: BaseResponse) -> Principal:
 
 def principal(account: str, access_key: str) -> Principal:
     role = sts_backends[account]["aws"].get_assumed_role_from_access_key(access_key)
-    return Principal(account, role.role_arn) if role else Principal.root(account)
+    arn = role.role_arn if role else Principal.root(account).arn
+    return Principal(account, arn, organization.id)

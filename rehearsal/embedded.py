@@ -34,10 +34,13 @@ class EmbeddedAwsError(Exception):
 
 
 class EmbeddedAws:
-    """A context manager: inside it the embedded AWS is up, after it nothing of it is left but its state folder."""
+    """A context manager: inside it the embedded AWS is up, after it nothing of it is left but its state folder.
 
-    def __init__(self, state: Path, job_python: Path) -> None:
-        self.state, self.job_python = state, job_python
+    All its accounts are members of `organization`, or of none.
+    """
+
+    def __init__(self, state: Path, job_python: Path, organization: str | None = None) -> None:
+        self.state, self.job_python, self.organization = state, job_python, organization
         self._keys: dict[str, dict[str, str]] = {}
         self._clients: dict[tuple[str, str, str], Any] = {}
 
@@ -45,7 +48,13 @@ class EmbeddedAws:
         self.state.mkdir(parents=True, exist_ok=True)
         with (self.state / "server.err").open("wb") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "rehearsal.server", "--state", self.state, "--job-python", self.job_python],
+                [
+                    sys.executable,
+                    "-m",
+                    "rehearsal.server",
+                    *("--state", self.state, "--job-python", self.job_python),
+                    *(["--organization", self.organization] if self.organization else []),
+                ],
                 cwd=Path(__file__).resolve().parent.parent,
                 env=guard.clean(os.environ),
                 stdin=subprocess.PIPE,

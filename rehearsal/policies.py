@@ -24,6 +24,7 @@ KNOWN_KEYS = frozenset(
     {
         "aws:PrincipalAccount",
         "aws:PrincipalArn",
+        "aws:PrincipalOrgID",
         "aws:SecureTransport",
         "aws:SourceAccount",
         "aws:SourceArn",
@@ -52,10 +53,14 @@ class UndecidedError(Exception):
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks: the account, and the ARN of the role that was assumed there (the account's root otherwise)."""
+    """Who asks: the account, and the ARN of the role that was assumed there (the account's root otherwise).
+
+    `organization` is the id of the organization that the account is a member of, if it is.
+    """
 
     account: str
     arn: str
+    organization: str | None = None
 
     @classmethod
     def root(cls, account: str) -> Principal:
@@ -79,6 +84,8 @@ class Request:
     def keys(self) -> dict[str, str]:
         """Condition keys and their values; the rehearsal's own connections stand for TLS."""
         own = {"aws:PrincipalArn": self.principal.arn, "aws:PrincipalAccount": self.principal.account}
+        if self.principal.organization:
+            own["aws:PrincipalOrgID"] = self.principal.organization
         return {**own, "aws:SecureTransport": "true", "s3:TlsVersion": "1.3", **self.context}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-
 STAGING, PRODUCTION = "Staging", "Production"
 """Stages of a version's life, as SageMaker's staging construct names them."""
 

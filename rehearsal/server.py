@@ -29,6 +29,7 @@ from rehearsal import (
     accounts,
     buckets,
     builds,
+    callers,
     codepipelines,
     coverage,
     endpoints,
@@ -156,7 +157,8 @@ class Quiet(WSGIRequestHandler):
         """A line a request would be megabytes a run."""
 
 
-def run(state: Path, job_python: Path) -> None:
+def run(state: Path, job_python: Path, organization: str | None) -> None:
+    callers.organization.id = organization
     state.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(filename=state / "server.log", level=logging.WARNING)
     guard.stay_on_loopback()
@@ -209,5 +211,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--job-python", type=Path, required=True)
+    parser.add_argument("--organization", help="the organization that all accounts are members of")
     given = parser.parse_args()
-    run(given.state, given.job_python)
+    run(given.state, given.job_python, given.organization)

@@ -47,7 +47,7 @@ def start(plan: Plan, tell: Callable[[str], None]) -> Iterator[Rehearsal]:
         seconds: dict[str, float] = {}
         synth = Background(lambda: _synth(plan, state, tell, seconds))  # it asks AWS nothing
         tell("embedded AWS ...")
-        with EmbeddedAws(state / "aws", job_python=plan.root / ".venv-job/bin/python") as aws:
+        with EmbeddedAws(state / "aws", plan.root / ".venv-job/bin/python", plan.organization) as aws:
             seconds["embedded AWS"] = round(time.monotonic() - begun, 2)
             tell(f"embedded AWS: {seconds['embedded AWS']:.1f} s, {aws.endpoint}")
             try:

@@ -60,6 +60,7 @@ class Plan:
     champion: ChampionPlace
     commit: str
     sites: tuple[Site, ...]
+    organization: str | None = None
     method: str = "direct"
     validate: bool = False
     scenes: tuple[Scene, ...] = STORY
@@ -85,9 +86,11 @@ class Act:
 
 def real_seconds(step: StepState, skipped: list[dict[str, Any]]) -> float:
     """A step's time without any wait that was skipped while it ran, its own or another's."""
-    began, ended = step.span or (datetime.min, datetime.min)
+    if step.span is None:
+        return 0.0
+    began, ended = step.span
     inside = [wait["seconds"] for wait in skipped if began < datetime.fromisoformat(wait["until"]) <= ended]
-    return (ended - began).total_seconds() - sum(inside)
+    return (ended - began).total_seconds() - float(sum(inside))
 
 
 def assembly(state: Path) -> Path:

@@ -97,8 +97,8 @@ def _registry_mistakes(folder: str, platform: Platform, environments: list[Envir
                 yield f"{file}: {section}: missing; {environment.name} trains its models, so add [{section}]"
             elif not trains and getattr(environment, section) is not None:
                 yield (
-                    f"{file}: {section}: {environment.name} takes its versions from {platform.registry} and trains none; "
-                    f"remove [{section}], or `registry` from platform.toml"
+                    f"{file}: {section}: {environment.name} takes its versions from {platform.registry} and trains "
+                    f"none; remove [{section}], or `registry` from platform.toml"
                 )
     kept = [e.name for e in environments if not e.disposable]
     if platform.registry and kept and platform.registry not in kept:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def endpoint_role(scope: cdk.Stack, id: str, *, model: str, names: Names, registry: Names, key: kms.IKey) -> iam.Role:
-    """Read the version, which may come from another account's registry, pull its image, keep what is captured, write logs, look at the alarms of a release.
+    """Read the version, maybe from another account, pull its image, keep what is captured, log, look at alarms.
 
     https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createmodel-perms
     """

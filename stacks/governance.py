@@ -133,7 +133,7 @@ class Governance(cdk.Stack):
         return key
 
     def open_to(self, readers: Readers) -> None:
-        """Let other environments' roles read what this key encrypts, through S3 and ECR; a baseline's key is its owner's."""
+        """Let other environments' roles read what this key encrypts; a baseline's key is its owner's to open."""
         if not isinstance(self.key, kms.Key) or not readers.environments:
             return
         who = [*readers.releasers, *readers.endpoints()]

@@ -49,7 +49,7 @@ class Readers:
     def let(
         self, sid: str, roles: Sequence[str], actions: Sequence[str], resources: Sequence[str]
     ) -> iam.PolicyStatement:
-        """A statement of a resource's policy that lets these roles, and nobody else of their accounts, do the actions."""
+        """A statement of a resource's policy: these roles, and nobody else of their accounts, may do the actions."""
         accounts = sorted({role.split(":")[4] for role in roles})
         conditions: dict[str, Any] = {"ArnEquals": {"aws:PrincipalArn": sorted(roles)}}
         if self.organization_id:

@@ -1,4 +1,4 @@
-"""The role that releases: it alone writes desired versions and the journal; people and the release pipeline become it."""
+"""The role that releases: it alone writes desired versions and journal; people and the release pipeline become it."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from embedded import Client
 
-from operations.journal import LEASE_SECONDS, SUCCEEDED, BusyError, Journal
+from operations.journal import LEASE_SECONDS, SUCCEEDED, Asked, BusyError, Journal
 
 
 @pytest.fixture
@@ -61,12 +61,13 @@ def test_who_came_too_late_does_not_give_back_what_is_anothers(journal: Journal)
 
 
 def test_releases_are_numbered_and_keep_their_outcome(journal: Journal) -> None:
-    first = journal.begin("a", "none", "command", "me")
+    first = journal.begin("a", "none", Asked("command", "me"))
     journal.end(first, SUCCEEDED, "", 1.234)
-    journal.begin("b", "a", "event", "")
+    journal.begin("b", "a", Asked("event", approval=7))
 
     newest, oldest = journal.entries()
 
     assert (newest.number, newest.version, newest.previous, newest.outcome) == (2, "b", "a", "began")
     assert (oldest.number, oldest.outcome, oldest.seconds, oldest.asked_by) == (1, SUCCEEDED, 1.2, "me")
+    assert (newest.approval, oldest.approval) == (7, 0)
     assert oldest.began == "1970-01-01T00:16:40Z"

@@ -12,15 +12,18 @@ import pytest
 from botocore.exceptions import ClientError
 from conftest import Assembly
 
+from commands.rehearse import sites
 from rehearsal.cdk import Cdk
-from rehearsal.embedded import EmbeddedAws
+from rehearsal.embedded import DIRECT, EmbeddedAws
 from rehearsal.inventory import inventory
+from rehearsal.policies import Decision, Principal, Request, decide, may
 from stacks.config import ROOT, load
 from stacks.names import Names
 
 TOOLING, STRANGER = "444444444444", "555555555555"
 ENVIRONMENTS = ("dev", "staging", "prod")
 MODEL = "flight_delay"
+ARTIFACT = f"runs/{MODEL}/execution/package/model.tar.gz"
 EXECUTION_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
 
 
@@ -64,7 +67,7 @@ def organization(tmp_path_factory: pytest.TempPathFactory, assembly: Assembly) -
 def version(organization: Organization) -> str:
     """A version in dev's registry, with the artifact it names in dev's runs bucket."""
     dev = organization.names["dev"]
-    organization.client("dev", "s3").put_object(Bucket=dev.runs_bucket, Key=f"runs/{MODEL}/model.tar.gz", Body=b"model")
+    organization.client("dev", "s3").put_object(Bucket=dev.runs_bucket, Key=ARTIFACT, Body=b"model")
     registered = organization.client("dev", "sagemaker").create_model_package(
         ModelPackageGroupName=dev.model_package_group(MODEL), ModelApprovalStatus="PendingManualApproval"
     )
@@ -89,7 +92,7 @@ def stacks(organization: Organization, who: str) -> set[str]:
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_each_environment_stands_in_its_own_account(organization: Organization, assembly: Assembly, name: str) -> None:
-    account, region = organization.names[name].account, organization.names[name].region
+    account = organization.names[name].account
     manifests = [json.loads(file.read_text()) for file in assembly.folder.rglob("manifest.json")]
     declared = {
         artifact["properties"]["stackName"]
@@ -99,7 +102,8 @@ def test_each_environment_stands_in_its_own_account(organization: Organization, 
     }
 
     deployed = stacks(organization, name)
-    found = inventory(lambda service: organization.client(name, service), sorted(deployed), account, region)
+    site = next(site for site in sites(load().environment("dev"), MODEL) if site.environment == name)
+    found = inventory(organization.aws.client, [(site, stack) for stack in sorted(deployed)])
 
     assert deployed == declared != set()
     assert found.missing == []
@@ -154,71 +158,163 @@ def test_nobody_can_become_a_job(organization: Organization, who: str) -> None:
     assert refused(organization.client(who, "sts").assume_role, RoleArn=role, RoleSessionName="job")
 
 
-@pytest.mark.parametrize(
-    ("who", "reads", "approves"),
-    [("dev", True, True), ("staging", True, False), ("prod", True, False), ("stranger", False, False)],
-)
-def test_versions_are_read_where_the_environment_says(
-    organization: Organization, version: str, who: str, reads: bool, approves: bool
+def releaser(organization: Organization, who: str) -> Callable[[str], Any]:
+    """Clients that act as an environment's releaser, as people of its account may."""
+    names = organization.names[who]
+    taken = organization.client(who, "sts").assume_role(
+        RoleArn=names.role_arn(names.releaser), RoleSessionName="release"
+    )["Credentials"]
+
+    def client(service: str) -> Any:
+        import boto3
+
+        return boto3.client(
+            service,
+            region_name=names.region,
+            endpoint_url=organization.aws.endpoint,
+            aws_access_key_id=taken["AccessKeyId"],
+            aws_secret_access_key=taken["SecretAccessKey"],
+            aws_session_token=taken["SessionToken"],
+            config=DIRECT,
+        )
+
+    return client
+
+
+@pytest.mark.parametrize("who", ["staging", "prod"])
+def test_a_releaser_reads_versions_artifacts_and_records_of_the_registry(
+    organization: Organization, version: str, who: str
 ) -> None:
-    sagemaker, group = (
+    dev, client = organization.names["dev"], releaser(organization, who)
+    sagemaker, s3 = client("sagemaker"), client("s3")
+    artifact = {"Bucket": dev.runs_bucket, "Key": ARTIFACT}
+
+    assert sagemaker.list_model_packages(ModelPackageGroupName=dev.group_arn(MODEL))["ModelPackageSummaryList"]
+    assert sagemaker.describe_model_package(ModelPackageName=version)["ModelPackageArn"] == version
+    assert s3.get_object(**artifact)["Body"].read() == b"model"
+    assert refused(sagemaker.update_model_package, ModelPackageArn=version, ModelApprovalStatus="Approved")
+    assert refused(sagemaker.create_model_package, ModelPackageGroupName=dev.group_arn(MODEL))
+    assert refused(s3.put_object, **artifact, Body=b"another")
+    assert refused(s3.delete_object, **artifact)
+    assert refused(s3.get_object, Bucket=dev.data_bucket, Key="periods/x")
+    assert refused(s3.get_object, Bucket=dev.runs_bucket, Key=f"temporary/{MODEL}/x")
+    assert refused(s3.put_bucket_policy, Bucket=dev.runs_bucket, Policy="{}")
+    champion = {"Bucket": dev.runs_bucket, "Key": f"champion/{MODEL}/champion.json", "Body": b"{}"}
+    assert refused(s3.put_object, **champion) is (who != "prod")
+
+
+@pytest.mark.parametrize("who", ["staging", "prod", "tooling", "stranger"])
+def test_others_of_those_accounts_read_nothing_of_the_registry(
+    organization: Organization, version: str, who: str
+) -> None:
+    dev, sagemaker, s3 = (
+        organization.names["dev"],
         organization.client(who, "sagemaker"),
-        version.rsplit("/", 1)[0].replace("package", "package-group"),
+        organization.client(who, "s3"),
     )
-    approve = {"ModelPackageArn": version, "ModelApprovalStatus": "Approved"}
 
-    assert refused(sagemaker.describe_model_package, ModelPackageName=version) is not reads
-    assert refused(sagemaker.describe_model_package_group, ModelPackageGroupName=group) is not reads
-    assert refused(sagemaker.list_model_packages, ModelPackageGroupName=group) is not reads
-    assert refused(sagemaker.update_model_package, **approve) is not approves
-    assert refused(sagemaker.create_model_package, ModelPackageGroupName=group) is not approves
+    assert refused(sagemaker.describe_model_package, ModelPackageName=version)
+    assert refused(sagemaker.list_model_packages, ModelPackageGroupName=dev.group_arn(MODEL))
+    assert refused(s3.get_object, Bucket=dev.runs_bucket, Key=ARTIFACT)
 
 
-def test_nobody_reads_the_registry_of_prod_from_elsewhere(organization: Organization) -> None:
-    prod = organization.names["prod"]
-    group = f"arn:aws:sagemaker:{prod.region}:{prod.account}:model-package-group/{prod.model_package_group(MODEL)}"
+@dataclass(frozen=True)
+class Policies:
+    """What dev's own resources say of a role of another account."""
 
-    for who in ("dev", "staging", "tooling"):
-        sagemaker = organization.client(who, "sagemaker")
-        assert refused(sagemaker.list_model_packages, ModelPackageGroupName=group)
+    by_service: dict[str, Any]
+    owner: str
 
-
-@pytest.mark.parametrize(
-    ("who", "reads"), [("dev", True), ("staging", True), ("prod", True), ("tooling", False), ("stranger", False)]
-)
-@pytest.mark.usefixtures("version")
-def test_artifacts_are_read_with_their_versions(organization: Organization, who: str, reads: bool) -> None:
-    dev, s3 = organization.names["dev"], organization.client(who, "s3")
-    artifact = {"Bucket": dev.runs_bucket, "Key": f"runs/{MODEL}/model.tar.gz"}
-
-    assert refused(s3.get_object, **artifact) is not reads
-    if who != "dev":
-        assert refused(s3.put_object, **artifact, Body=b"another")
-        assert refused(s3.delete_object, **artifact)
-        assert refused(s3.get_object, Bucket=dev.data_bucket, Key="periods/x")
-        assert refused(s3.get_object, Bucket=dev.runs_bucket, Key=f"temporary/{MODEL}/x")
-        assert refused(s3.put_bucket_policy, Bucket=dev.runs_bucket, Policy="{}")
+    def let(self, role: str, action: str, resource: str, organization_id: str | None = None) -> bool:
+        principal = Principal(role.split(":")[4], role, organization_id)
+        context = {"kms:ViaService": "s3.eu-west-1.amazonaws.com"} if action.startswith("kms:") else {}
+        policy = self.by_service[resource if action.startswith("s3:") else action.split(":", maxsplit=1)[0]]
+        return may(policy, Request(principal, action, resource_arn(resource), context), self.owner)
 
 
-@pytest.mark.usefixtures("version")
-def test_a_reader_without_the_key_reads_nothing(organization: Organization) -> None:
-    """The bucket's policy alone is not enough: the key that its objects are encrypted with must let the reader in."""
-    dev, kms = organization.names["dev"], organization.client("dev", "kms")
-    artifact = {"Bucket": dev.runs_bucket, "Key": f"runs/{MODEL}/model.tar.gz"}
+def resource_arn(resource: str) -> str:
+    names = Names.of(load().platform, load().environment("dev"))
+    packages = f"arn:aws:sagemaker:{names.region}:{names.account}:model-package"
+    return {
+        "package": f"arn:aws:s3:::{names.runs_bucket}/{ARTIFACT}",
+        "temporary": f"arn:aws:s3:::{names.runs_bucket}/temporary/{MODEL}/x",
+        "record": f"arn:aws:s3:::{names.provenance_bucket}/{MODEL}/x/provenance.json",
+        "champion": f"arn:aws:s3:::{names.runs_bucket}/champion/{MODEL}/champion.json",
+        "version": f"{packages}/{names.model_package_group(MODEL)}/1",
+        "group": names.group_arn(MODEL),
+    }.get(resource, "*")
+
+
+@pytest.fixture(scope="module")
+def policies(organization: Organization) -> Policies:
+    dev = organization.names["dev"]
+    s3, kms = organization.client("dev", "s3"), organization.client("dev", "kms")
+    buckets = {name: s3.get_bucket_policy(Bucket=name)["Policy"] for name in (dev.runs_bucket, dev.provenance_bucket)}
     key = kms.describe_key(KeyId=dev.key_alias)["KeyMetadata"]["Arn"]
-    policy = kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
-    document = json.loads(policy)
-    staging = f"arn:aws:iam::{organization.account('staging')}:root"
-    without = [s for s in document["Statement"] if staging not in json.dumps(s.get("Principal"))]
+    group = organization.client("dev", "sagemaker").get_model_package_group_policy(
+        ModelPackageGroupName=dev.model_package_group(MODEL)
+    )
+    repository = organization.client("dev", "ecr").get_repository_policy(repositoryName=dev.repository)
+    runs = dict.fromkeys(("package", "temporary", "champion"), buckets[dev.runs_bucket])
+    return Policies(
+        {
+            **runs,
+            "record": buckets[dev.provenance_bucket],
+            "kms": kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"],
+            "sagemaker": group["ResourcePolicy"],
+            "ecr": repository["policyText"],
+        },
+        dev.account,
+    )
 
-    assert len(without) < len(document["Statement"])
-    try:
-        changed = json.dumps({**document, "Statement": without})
-        kms.put_key_policy(KeyId=key, PolicyName="default", Policy=changed)
-        assert refused(organization.client("staging", "s3").get_object, **artifact)
-    finally:
-        kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy)
-    assert not refused(organization.client("staging", "s3").get_object, **artifact)
+
+MAY = {
+    "releaser": {
+        ("s3:GetObject", "package"),
+        ("s3:GetObject", "record"),
+        ("sagemaker:DescribeModelPackage", "version"),
+        ("sagemaker:ListModelPackages", "group"),
+        ("ecr:DescribeImages", "image"),
+        ("kms:Decrypt", "key"),
+    },
+    "endpoint": {
+        ("s3:GetObject", "package"),
+        ("sagemaker:DescribeModelPackage", "version"),
+        ("ecr:BatchGetImage", "image"),
+        ("kms:Decrypt", "key"),
+    },
+    "deployer": {("sagemaker:DescribeModelPackage", "version"), ("sagemaker:CreateModel", "version")},
+    "somebody": set(),
+}
+CROWNS = {("s3:PutObject", "champion"), ("s3:GetObject", "champion"), ("kms:GenerateDataKey", "key")}
+ASKED = {
+    *(("s3:GetObject", what) for what in ("package", "record", "temporary", "champion")),
+    *(("s3:PutObject", what) for what in ("package", "record", "temporary", "champion")),
+    *((f"sagemaker:{action}", "version") for action in ("DescribeModelPackage", "CreateModel", "UpdateModelPackage")),
+    ("sagemaker:ListModelPackages", "group"),
+    ("sagemaker:CreateModelPackage", "group"),
+    *((f"ecr:{action}", "image") for action in ("DescribeImages", "BatchGetImage", "PutImage")),
+    *((f"kms:{action}", "key") for action in ("Decrypt", "GenerateDataKey", "PutKeyPolicy", "ScheduleKeyDeletion")),
+}
+
+
+@pytest.mark.parametrize("role", list(MAY))
+@pytest.mark.parametrize("who", ["staging", "prod"])
+def test_each_role_may_what_it_needs_and_no_more(
+    organization: Organization, policies: Policies, who: str, role: str
+) -> None:
+    names = organization.names[who]
+    roles = {
+        "releaser": names.releaser,
+        "endpoint": names.endpoint_role(MODEL),
+        "deployer": names.serving_deployer,
+        "somebody": "Administrator",
+    }
+    wanted = MAY[role] | (CROWNS if (who, role) == ("prod", "releaser") else set())
+
+    found = {asked for asked in ASKED if policies.let(names.role_arn(roles[role]), *asked)}
+
+    assert found == wanted
 
 
 def test_the_key_of_dev_opens_for_its_readers_and_does_nothing_else(organization: Organization) -> None:
@@ -226,7 +322,7 @@ def test_the_key_of_dev_opens_for_its_readers_and_does_nothing_else(organization
     own = organization.client("dev", "kms")
     key = own.describe_key(KeyId=dev.key_alias)["KeyMetadata"]["Arn"]
     secret = own.encrypt(KeyId=key, Plaintext=b"secret")["CiphertextBlob"]
-    staging, stranger = organization.client("staging", "kms"), organization.client("stranger", "kms")
+    staging, stranger = releaser(organization, "staging")("kms"), organization.client("stranger", "kms")
 
     assert staging.decrypt(CiphertextBlob=secret)["Plaintext"] == b"secret"
     assert refused(staging.encrypt, KeyId=key, Plaintext=b"x")
@@ -234,6 +330,50 @@ def test_the_key_of_dev_opens_for_its_readers_and_does_nothing_else(organization
     assert refused(staging.schedule_key_deletion, KeyId=key)
     assert refused(stranger.decrypt, CiphertextBlob=secret)
     assert refused(stranger.decrypt, CiphertextBlob=secret, KeyId=key)
+
+
+@pytest.mark.usefixtures("version")
+def test_a_reader_without_the_key_reads_nothing(organization: Organization) -> None:
+    """The bucket's policy alone is not enough: the key that its objects are encrypted with must let the reader in."""
+    dev, kms = organization.names["dev"], organization.client("dev", "kms")
+    artifact = {"Bucket": dev.runs_bucket, "Key": ARTIFACT}
+    key = kms.describe_key(KeyId=dev.key_alias)["KeyMetadata"]["Arn"]
+    policy = kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+    document = json.loads(policy)
+    without = [s for s in document["Statement"] if s.get("Sid") != "ReadVersions"]
+    s3 = releaser(organization, "staging")("s3")
+
+    assert len(without) < len(document["Statement"])
+    try:
+        changed = json.dumps({**document, "Statement": without})
+        kms.put_key_policy(KeyId=key, PolicyName="default", Policy=changed)
+        assert refused(s3.get_object, **artifact)
+    finally:
+        kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy)
+    assert not refused(s3.get_object, **artifact)
+
+
+@pytest.mark.parametrize(
+    ("who", "whose", "outcome"),
+    [("dev", "dev", True), ("staging", "staging", True), ("dev", "prod", False), ("staging", "prod", False)],
+)
+def test_people_become_the_releaser_of_their_own_account_only(
+    organization: Organization, who: str, whose: str, outcome: bool
+) -> None:
+    names = organization.names[whose]
+    become = organization.client(who, "sts").assume_role
+
+    assert refused(become, RoleArn=names.role_arn(names.releaser), RoleSessionName="me") is not outcome
+
+
+def test_the_builder_of_the_release_pipeline_becomes_every_releaser(organization: Organization) -> None:
+    dev = organization.names["dev"]
+    builder = Principal(dev.account, dev.role_arn(dev.release_builder))
+    for names in organization.names.values():
+        role = organization.client(names.environment, "iam").get_role(RoleName=names.releaser)["Role"]
+        asked = Request(builder, "sts:AssumeRole", role["Arn"])
+
+        assert decide(role["AssumeRolePolicyDocument"], asked) is Decision.ALLOWED
 
 
 def test_records_are_written_by_record_steps_only_and_deleted_by_nobody(organization: Organization) -> None:
