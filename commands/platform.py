@@ -47,7 +47,9 @@ def synth(
     runpy.run_path(str(ROOT / "app.py"), run_name="__main__")
     if validate:
         refuse_violations(out)
-    stacks = sorted(out.glob(f"*-{env}/*.template.json"))
+    (stage,) = out.glob(f"*-{env}/manifest.json")
+    artifacts = json.loads(stage.read_text())["artifacts"].values()
+    stacks = [artifact for artifact in artifacts if artifact["type"] == "aws:cloudformation:stack"]
     console.print(f"{len(stacks)} stacks in {settings['output']}/")
 
 

@@ -57,7 +57,7 @@ def _writable(file: Path) -> None:
 def rehearsal_plan(env: str, model: str, **how: Any) -> Any:
     """What the rehearsal of an environment and a model needs to know; `how` changes the way it is told."""
     from operations.champion import ChampionPlace
-    from rehearsal.story import Plan
+    from rehearsal.plan import Plan
 
     environment, names = chosen(env, model)
     return Plan(

@@ -55,6 +55,9 @@ class Approvals:
         changed = TELLING & set(detail.get("UpdatedModelPackageFields", []))
         if model is None or not changed:
             return {"outcome": "ignored", "because": "neither lifecycle nor approval of a version of ours has changed"}
+        told = detail.get("ModelLifeCycle", {}).get("StageStatus", versions.APPROVED)
+        if told != versions.APPROVED:  # somebody asked; the approval, if it came by now, has an event of its own
+            return {"outcome": "ignored", "because": f"the event tells of {told}"}
         arn = detail["ModelPackageArn"]
         package = self.sagemaker.describe_model_package(ModelPackageName=arn)
         stage = package.get("ModelLifeCycle", {}).get("Stage")

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 STAGES = ("Development", "Staging", "Production")
-PASSED = {"Development": ("Passed", "Approved"), "Staging": ("Approved",), "Production": ("Approved",)}
+APPROVED = "Approved"
+PASSED = {"Development": ("Passed", APPROVED), "Staging": (APPROVED,), "Production": (APPROVED,)}
 """Of each stage the status from which on a version counts as there."""
 
 NEVER = ("Rejected", "Archived")

@@ -8,15 +8,16 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from rehearsal.story import real_seconds
+from rehearsal.act import real_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.console import RenderableType
 
+    from rehearsal.act import Act
     from rehearsal.release_acts import Released
-    from rehearsal.story import Act, Rehearsal
+    from rehearsal.story import Rehearsal
 
 Facts = dict[str, Any]
 
@@ -49,6 +50,7 @@ def facts(rehearsal: Rehearsal) -> Facts:
             "declared": read_back.declared,
             "created": read_back.created,
             "recorded_only": read_back.recorded_only,
+            "waiting": read_back.waiting,
         },
         "data": _data(versions[-1]),
         "runs": [_run(act) for act in rehearsal.acts],
@@ -156,6 +158,8 @@ def _deployed(found: Facts) -> Table:
     table = _table("Deployed by the real CDK CLI", show_header=False)
     table.add_row("stacks", ", ".join(found["stacks"]))
     table.add_row("resources", f"{resources['declared']} declared, {resources['created']} created and read back")
+    waiting = f"{len(resources['waiting'])}, of endpoints no version was released to"
+    table.add_row("not made yet", waiting if resources["waiting"] else "none")
     recorded = ", ".join(f"{r['type']} {r['logical_id']}" for r in resources["recorded_only"])
     table.add_row("recorded only", recorded or "none")
     table.add_row("rows", ", ".join(f"{name} {count:,}" for name, count in data["rows_by_part"].items()))

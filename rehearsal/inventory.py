@@ -47,7 +47,7 @@ def inventory(client: Callable[[str, str, str], Any], stacks: Sequence[tuple[Sit
                 properties = _named(declared.get("Properties", {}), physical)
                 if "Condition" in declared and name not in physical:
                     found.declared += 1
-                    found.waiting.append({"type": declared["Type"], "logical_id": name})
+                    found.waiting.append({"type": declared["Type"], "logical_id": name, "stack": stack})
                 else:
                     _look_up(found, place, (name, declared["Type"]), properties, physical.get(name))
     return found

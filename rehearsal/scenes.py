@@ -33,6 +33,6 @@ class Scene:
 STORY = (
     Scene("arrival", "2013-04", history=("2013-01", "2013-02", "2013-03"), ships=PRODUCTION),
     Scene("schedule", "2013-06", history=("2013-05", "2013-06"), fault=("Train", "SpotInterruption"), ships=STAGING),
-    Scene("manual", "2013-06", parameters={"max_depth": "5", "eta": "0.2"}, fault=("Evaluate", "CapacityError")),
+    Scene("manual", "2013-06", parameters={"max_depth": "5"}, fault=("Evaluate", "CapacityError")),
     Scene("arrival", "2013-07", spoiled=True),
 )

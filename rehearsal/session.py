@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from rehearsal.story import Plan
+    from rehearsal.plan import Plan
 
 
 PREFIX = "slipway-rehearsal-"

@@ -15,82 +15,31 @@ from operations.executions import Outcome, StepState, follow_execution, last_log
 from operations.periods import upload_period
 from operations.requests import ask_starter
 from rehearsal import cron, sample
+from rehearsal.act import Act, real_seconds
 from rehearsal.background import Background
 from rehearsal.cdk import Cdk
 from rehearsal.inbox import Inbox
 from rehearsal.inventory import inventory
 from rehearsal.release_acts import ReleaseActs
-from rehearsal.scenes import STAGING, STORY, Scene
+from rehearsal.scenes import STAGING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from operations.champion import ChampionPlace
     from rehearsal.embedded import EmbeddedAws
-    from rehearsal.inbox import Notice
     from rehearsal.inventory import Inventory
+    from rehearsal.plan import Plan
     from rehearsal.release_acts import Site
+    from rehearsal.scenes import Scene
 
 POLL_SECONDS = 0.1
-ENDPOINTS = "endpoint "
-"""What the waits of releases have in their words."""
-
 START_SECONDS = 20
 """How long the story waits for a trigger to start its run."""
 
 
 class RehearsalError(Exception):
     """Why the rehearsal stopped: the step, its reason and the log lines that matter."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Plain values of one model, the environment that trains it, and those that serve it, the first of which trains."""
-
-    root: Path
-    account: str
-    region: str
-    model: str
-    pipeline: str
-    starter: str
-    notices: str
-    data_bucket: str
-    periods_prefix: str
-    champion: ChampionPlace
-    commit: str
-    sites: tuple[Site, ...]
-    organization: str | None = None
-    method: str = "direct"
-    validate: bool = False
-    scenes: tuple[Scene, ...] = STORY
-
-
-@dataclass(frozen=True)
-class Act:
-    """One run: its scene, how the execution ended, what it registered, or what people were told of its failure."""
-
-    scene: Scene
-    outcome: Outcome
-    skipped: list[dict[str, Any]]
-    snapshot: dict[str, Any] = field(default_factory=dict)
-    evaluation: dict[str, Any] = field(default_factory=dict)
-    version: dict[str, Any] = field(default_factory=dict)
-    notice: Notice | None = None
-
-    @property
-    def simulated_seconds(self) -> dict[str, float]:
-        """What this run waited for, and how long; releases that went on beside it have waits of their own."""
-        return {wait["why"]: wait["seconds"] for wait in self.skipped if ENDPOINTS not in wait["why"]}
-
-
-def real_seconds(step: StepState, skipped: list[dict[str, Any]]) -> float:
-    """A step's time without any wait that was skipped while it ran, its own or another's."""
-    if step.span is None:
-        return 0.0
-    began, ended = step.span
-    inside = [wait["seconds"] for wait in skipped if began < datetime.fromisoformat(wait["until"]) <= ended]
-    return (ended - began).total_seconds() - float(sum(inside))
 
 
 def assembly(state: Path) -> Path:

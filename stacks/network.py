@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
     from constructs import Construct
 
+    from stacks.names import Names
     from stacks.settings import NetworkSettings
 
 # The spans of config.py in CloudWatch Logs' own words.
@@ -35,7 +36,14 @@ class Network(cdk.Stack):
     security_group_ids: list[str]
 
     def __init__(
-        self, scope: Construct, id: str, *, config: NetworkSettings, key: kms.IKey, removal: cdk.RemovalPolicy
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: NetworkSettings,
+        registry: Names,
+        key: kms.IKey,
+        removal: cdk.RemovalPolicy,
     ) -> None:
         super().__init__(scope, id, description="Private network of the platform's jobs")
         if config.vpc_id:
@@ -43,7 +51,7 @@ class Network(cdk.Stack):
             self.security_group_ids = [self._existing_group(config.vpc_id).attr_group_id]
             return
         self._zones = config.availability_zones
-        vpc = self._vpc(config)
+        vpc = self._vpc(config, registry)
         self._flow_log(vpc, config, key, removal)
         self.subnet_ids = vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED).subnet_ids
         self.security_group_ids = [self._group(vpc).security_group_id]
@@ -53,7 +61,7 @@ class Network(cdk.Stack):
         """Zones named by the region at deployment; CDK's own answer would be a look-up at synth."""
         return [cdk.Fn.select(zone, cdk.Fn.get_azs()) for zone in range(self._zones)]
 
-    def _vpc(self, config: NetworkSettings) -> ec2.Vpc:
+    def _vpc(self, config: NetworkSettings, registry: Names) -> ec2.Vpc:
         assert config.cidr is not None  # noqa: S101 config promises cidr or vpc_id
         vpc = ec2.Vpc(
             self,
@@ -75,11 +83,11 @@ class Network(cdk.Stack):
         endpoint = vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
         endpoint.add_to_policy(
             iam.PolicyStatement(
-                sid="BucketsOfThisAccount",
+                sid="BucketsOfOurAccounts",
                 principals=[iam.AnyPrincipal()],
                 actions=["s3:*"],
-                resources=["*"],  # any bucket and object, but only of this account
-                conditions={"StringEquals": {"aws:ResourceAccount": self.account}},
+                resources=["*"],  # any bucket and object, but only of this account and that of the registry
+                conditions={"StringEquals": {"aws:ResourceAccount": sorted({self.account, registry.account})}},
             )
         )
         return vpc

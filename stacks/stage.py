@@ -49,7 +49,9 @@ class EnvironmentStage(cdk.Stage):
             self, "Governance", config=environment.governance, names=names, removal=self._removal
         )
         key = self._governance.key
-        self._network = Network(self, "Network", config=environment.network, key=key, removal=self._removal)
+        self._network = Network(
+            self, "Network", config=environment.network, registry=self._registry, key=key, removal=self._removal
+        )
         self._notices = Notices(self, "Notices", config=environment.notices, names=names, key=key)
         self._data = Data(self, "Data", config=environment.data, names=names, key=key, removal=self._removal)
         self._train()

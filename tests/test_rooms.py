@@ -45,7 +45,14 @@ DOORS = {
     "commands": ("cli.py", "commands/"),
     "stacks": ("app.py", "cli.py", "commands/", "stacks/"),
     "pipeline_code": ("stacks/", "pipeline_code/"),
-    "operations": ("commands/", "operations/", "rehearsal/story.py", "rehearsal/release_acts.py"),
+    "operations": (
+        "commands/",
+        "operations/",
+        "rehearsal/story.py",
+        "rehearsal/act.py",
+        "rehearsal/plan.py",
+        "rehearsal/release_acts.py",
+    ),
     "rehearsal": ("commands/", "rehearsal/"),
 }
 OFFLINE = ("stacks/config.py", "stacks/names.py", "stacks/schema.py", "stacks/settings.py")

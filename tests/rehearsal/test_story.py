@@ -44,9 +44,12 @@ def client(rehearsal: Rehearsal, service: str) -> Any:
 def test_every_stack_is_deployed_and_every_resource_read_back(found: Facts) -> None:
     resources = found["resources"]
 
-    assert len(found["stacks"]) == 9
-    assert resources["declared"] > 60
-    assert resources["declared"] == resources["created"] + len(resources["recorded_only"])
+    assert len(found["stacks"]) == 23
+    assert resources["declared"] > 180
+    assert resources["declared"] == resources["created"] + len(resources["recorded_only"]) + len(resources["waiting"])
+    assert {one["stack"] for one in resources["waiting"]} == {
+        "slipway-dev-ServingFlightDelay"
+    }  # nothing released there
 
 
 def test_what_was_deployed_is_private_and_encrypted(rehearsal: Rehearsal) -> None:
@@ -231,18 +234,59 @@ def test_the_tables_can_be_printed(found: Facts) -> None:
     assert "not proved" in text
 
 
-def test_a_release_ends_in_what_the_endpoint_serves(found: Facts) -> None:
-    first, _, newest = (version["arn"] for version in found["versions"])
-    outcomes = [(one["version"], one["outcome"], one["from"], one["to"]) for one in found["releases"]]
+def test_approvals_release_where_the_stage_says_and_a_bad_version_comes_back(found: Facts) -> None:
+    first, second, third = (version["arn"] for version in found["versions"])
+    told = [(r["environment"], r["version"], r["cause"], r["outcome"], r["from"], r["to"]) for r in found["releases"]]
 
-    assert outcomes == [
-        (first, "succeeded", "none", first),
-        (newest, "rolled back", first, first),
-        (newest, "succeeded", first, newest),
-        (first, "succeeded", newest, first),
+    assert told == [
+        ("staging", first, "event", "succeeded", "none", first),
+        ("prod", first, "event", "succeeded", "none", first),
+        ("staging", second, "event", "succeeded", first, second),
+        ("prod", second, "event", "succeeded", first, second),
+        ("staging", third, "event", "succeeded", second, third),
+        ("prod", third, "alarm", "rolled back", second, second),
+        ("prod", first, "command", "succeeded", second, first),
     ]
-    assert "is in ALARM: Invocation5XXErrors" in found["releases"][1]["because"]
-    assert [one["cause"] for one in found["releases"]] == ["command", "command", "command", "rollback"]
+    assert "is in ALARM: Invocation5XXErrors" in found["releases"][5]["because"]
+    assert all(release["simulated_seconds"] == 1200 for release in found["releases"][2:5])  # two bakes of ten minutes
+
+
+def test_every_release_by_an_approval_was_a_run_of_the_pipeline(rehearsal: Rehearsal, found: Facts) -> None:
+    """Asking starts none; each approval starts one; the one that was taken back has failed."""
+    codepipeline = client(rehearsal, "codepipeline")
+    name = "slipway-dev-release"
+    listed = codepipeline.list_pipeline_executions(pipelineName=name)["pipelineExecutionSummaries"]
+    runs = [
+        codepipeline.get_pipeline_execution(pipelineName=name, pipelineExecutionId=each["pipelineExecutionId"])
+        for each in reversed(listed)
+    ]
+    variables = [{v["name"]: v["resolvedValue"] for v in run["pipelineExecution"]["variables"]} for run in runs]
+    by_event = [release for release in found["releases"] if release["asked"] == "event"]
+
+    asked = {(v["environment"], v["version"], v["model"]) for v in variables}
+    assert asked == {(r["environment"], r["version"], "flight_delay") for r in by_event}
+    assert len(runs) == len(by_event) == 6
+    assert sorted(v["approval"] for v in variables) == ["1", "1", "2", "2", "3", "3"]
+    failed = [v["environment"] for v, run in zip(variables, runs, strict=True) if run_status(run) == "Failed"]
+    assert failed == ["prod"]
+
+
+def run_status(run: Any) -> str:
+    return str(run["pipelineExecution"]["status"])
+
+
+def test_who_released_is_in_the_journal(rehearsal: Rehearsal) -> None:
+    staging, prod = rehearsal.plan.sites[-1], rehearsal.plan.sites[-2]
+    by_event = rehearsal.acting.releaser(staging).journal.entries()[0]
+    by_command = rehearsal.acting.releaser(prod).journal.entries()[0]
+
+    assert "assumed-role/slipway-dev-release-builder/" in by_event.asked_by
+    assert by_command.asked_by.startswith(f"arn:aws:sts::{prod.account}:")
+
+
+def test_what_production_serves_is_the_champion(rehearsal: Rehearsal, found: Facts) -> None:
+    assert found["champion"] == found["versions"][0]["arn"]  # when the second training began
+    assert current_champion(client(rehearsal, "s3"), rehearsal.plan.champion) == found["releases"][-1]["to"]
 
 
 def test_the_live_version_answers_as_it_was_trained(found: Facts) -> None:
@@ -254,10 +298,13 @@ def test_the_live_version_answers_as_it_was_trained(found: Facts) -> None:
 
 def test_no_deployment_of_infrastructure_changes_what_is_live(rehearsal: Rehearsal) -> None:
     """New templates of the rooms are deployed: the desired version is fetched anew, and stays."""
-    place, cloudformation = rehearsal.plan.serving, client(rehearsal, "cloudformation")
-    config = client(rehearsal, "sagemaker").describe_endpoint(EndpointName=place.endpoint)["EndpointConfigName"]
+    site = next(site for site in rehearsal.plan.sites if site.environment == "prod")
+    cloudformation, ssm, sagemaker = (
+        rehearsal.aws.client(service, site.account, site.region) for service in ("cloudformation", "ssm", "sagemaker")
+    )
+    config = sagemaker.describe_endpoint(EndpointName=site.place.endpoint)["EndpointConfigName"]
 
-    for stack, kind in ((place.stack, "AWS::CloudWatch::Alarm"), (f"{rehearsal.plan.stage}-Releases", "Custom::")):
+    for stack, kind in ((site.place.stack, "AWS::CloudWatch::Alarm"), (f"{site.stage}-Releases", "Custom::")):
         template = cloudformation.get_template(StackName=stack)["TemplateBody"]
         changed = [one for one in template["Resources"].values() if one["Type"].startswith(kind)]
         for resource in changed:
@@ -266,9 +313,9 @@ def test_no_deployment_of_infrastructure_changes_what_is_live(rehearsal: Rehears
         cloudformation.get_waiter("stack_update_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})
         assert changed
 
-    ssm, sagemaker = client(rehearsal, "ssm"), client(rehearsal, "sagemaker")
-    assert ssm.get_parameter(Name=place.parameter)["Parameter"]["Value"] == rehearsal.releases[-1].live
-    assert sagemaker.describe_endpoint(EndpointName=place.endpoint)["EndpointConfigName"] == config
+    live = rehearsal.acting.releases[-1].live
+    assert ssm.get_parameter(Name=site.place.parameter)["Parameter"]["Value"] == live
+    assert sagemaker.describe_endpoint(EndpointName=site.place.endpoint)["EndpointConfigName"] == config
 
 
 def test_the_product_calls_what_the_coverage_list_says(rehearsal: Rehearsal) -> None:

@@ -66,7 +66,9 @@ def test_all_mistakes_of_all_files_are_reported_at_once(environments: Path) -> N
         (r"^owner = .*", 'owner = "baseline"', "key_arn goes with"),
         (r"^\[training.steps.train\]", "[training.steps.trian]", "no such step: trian; steps are"),
         (r"^instance_type = .*", 'instance_type = "m5.large"', "ml.m5.xlarge"),
-        (r"^reader_accounts = .*", 'reader_accounts = ["1"]', "registry.reader_accounts.0 = '1'"),
+        (r"^emails = .*", 'emails = ["me"]', "notices.emails.0 = 'me'"),
+        (r"^\[image\]\n.*\n", "", "image: missing; dev trains its models, so add [image]"),
+        (r"^disposable = .*", "disposable = true", "serve its versions for good; set disposable = false"),
         (r"^account = ", "account = = ", "not valid TOML"),
     ],
 )
@@ -88,7 +90,7 @@ def test_an_empty_folder_says_what_to_add(tmp_path: Path) -> None:
 
 
 def test_a_new_environment_is_one_file(environments: Path) -> None:
-    (environments / "qa.toml").write_text((environments / "dev.toml").read_text())
+    (environments / "qa.toml").write_text((environments / "staging.toml").read_text())
 
     assert [e.name for e in load(environments).environments] == ["dev", "prod", "qa", "staging"]
 
@@ -119,3 +121,39 @@ def test_no_value_ends_in_anything_but_a_validation_error(value: object, key: st
 
     with suppress(ValidationError):
         assert getattr(Environment.model_validate(given_table), key) is not None
+
+
+def test_who_trains_nothing_says_nothing_of_training(environments: Path) -> None:
+    staging = environments / "staging.toml"
+    staging.write_text(staging.read_text() + "\n[training]\n")
+
+    (found,) = mistakes_of(environments)
+
+    assert "training: staging takes its versions from dev and trains none; remove [training]" in found
+
+
+def test_a_registry_nobody_knows_is_answered_with_the_environments(environments: Path) -> None:
+    replace(environments / "platform.toml", r"^registry = .*", 'registry = "tooling"')
+
+    (found,) = mistakes_of(environments)
+
+    assert "registry = 'tooling': no such environment; environments are dev, prod, staging" in found
+
+
+def test_without_a_registry_of_all_each_environment_must_train(environments: Path) -> None:
+    replace(environments / "platform.toml", r"^registry = .*\n", "")
+
+    found = mistakes_of(environments)
+
+    assert len(found) == 6  # image, training and triggers of staging and of prod
+    assert all("trains its models, so add [" in mistake for mistake in found)
+
+
+def test_versions_come_from_the_registry_of_all() -> None:
+    config = load()
+
+    assert {e.name: config.registry_of(e).name for e in config.environments} == dict.fromkeys(
+        ("dev", "prod", "staging"), "dev"
+    )
+    assert [e.name for e in config.released_from(config.environment("dev"))] == ["dev", "prod", "staging"]
+    assert config.released_from(config.environment("prod")) == []

@@ -87,6 +87,22 @@ def statements(tree: Any) -> Iterator[dict[str, Any]]:
             yield from statements(inner)
 
 
+def test_a_disposable_environment_takes_its_data_along(tmp_path: Path) -> None:
+    """Of one that stands alone; a registry of others must be kept."""
+    config = load()
+    table = {**config.environment("dev").model_dump(), "disposable": True}
+    context = json.loads((ROOT / "cdk.json").read_text())["context"]
+    app = cdk.App(outdir=str(tmp_path), context=context, builtin_cloud_formation_validation=False)
+    changed, platform = Environment.model_validate(table), Platform.model_validate({"name": "slipway"})
+    EnvironmentStage(app, config=Config(platform=platform, environments=(changed,)), environment=changed, commit="abc")
+    app.synth()
+
+    for file in tmp_path.rglob("*.template.json"):
+        for resource in json.loads(file.read_text())["Resources"].values():
+            if resource["Type"] in {"AWS::S3::Bucket", "AWS::KMS::Key", "AWS::SageMaker::ModelPackageGroup"}:
+                assert resource["DeletionPolicy"] == "Delete"
+
+
 def test_an_environment_that_is_alone_shares_nothing(tmp_path: Path) -> None:
     """Without a registry of all, each trains for itself, and nobody reads anybody's versions."""
     templates = synthesize(tmp_path, "data", {"registry": None})
