@@ -117,4 +117,5 @@ def release_place(environment: Environment, model: str) -> Any:
         table=names.releases,
         deployer=names.role_arn(names.serving_deployer),
         champion=ChampionPlace(registry.runs_bucket, champion_prefix(model)),
+        notices=names.topic_arn,
     )

@@ -1,4 +1,4 @@
-"""Tells people that a run failed: which step, why, the lines of its log that matter, and what to do."""
+"""Tells people that a run or a release failed: where, why, the lines that matter, and what to do."""
 
 from __future__ import annotations
 
@@ -31,6 +31,21 @@ def notice(sagemaker: Any, logs: Any, execution: str) -> tuple[str, str]:
         f"When the cause is gone: slipway retry {execution}",
     ]
     return f"{pipeline}: failed{where}"[:SUBJECT_LIMIT], "\n".join(lines)
+
+
+def release_notice(environment: str, model: str, version: str, because: str) -> tuple[str, str]:
+    """Subject and text of the notice about a release that was refused or taken back."""
+    number = version.rsplit("/", 1)[-1]
+    lines = [
+        f"Version {number} of {model} is not live in {environment}. What was live stays live.",
+        "",
+        because,
+        "",
+        f"What happened before: slipway history {environment} {model}",
+        f"What is live:         slipway status {environment} {model}",
+        f"When the cause is gone: approve a version anew, or slipway release {environment} {model} {number}",
+    ]
+    return f"{model}: version {number} is not live in {environment}"[:SUBJECT_LIMIT], "\n".join(lines)
 
 
 def _about(logs: Any, step: StepState) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from botocore.exceptions import ClientError
 from operations import desired, versions
 from operations.champion import make_champion
 from operations.journal import REFUSED, ROLLED_BACK, SUCCEEDED, Asked, BusyError, Entry, Journal, Lease
+from operations.notices import release_notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,6 +63,7 @@ class Place:
     table: str
     deployer: str
     champion: ChampionPlace
+    notices: str
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Releaser:
         of the model is under way, this one waits for up to `wait_seconds`, then raises BusyError.
         """
         arn = versions.arn_of(self.client("sagemaker"), self.place.group, version)
-        with self._lease(wait_seconds) as lease:
+        with self._people_hear(arn), self._lease(wait_seconds) as lease:
             overtaken = self._overtaken(asked)
             if overtaken:
                 if overtaken.version == arn == self.live():
@@ -99,7 +102,7 @@ class Releaser:
 
     def rollback(self, version: str | None = None, asked: Asked = BY_ROLLBACK) -> Entry:
         """Go back to a version that was live before; by default to the last one that was not the present one."""
-        with self.journal.lease() as lease:
+        with self._people_hear(version or "before"), self.journal.lease() as lease:
             live, before = self.live(), self._were_live()
             wanted = [arn for arn in before if arn != live]
             if version is not None:
@@ -111,6 +114,16 @@ class Releaser:
                     f"{', '.join(before) or 'none'}; use `slipway release` for a version that was not"
                 )
             return self._release(lease, wanted[0], asked)
+
+    @contextmanager
+    def _people_hear(self, version: str) -> Iterator[None]:
+        """Whoever approved a version sees no command's output: what was refused or taken back is told."""
+        try:
+            yield
+        except (ReleaseError, versions.VersionError) as error:
+            subject, message = release_notice(self.place.environment, self.place.model, version, str(error))
+            self.client("sns").publish(TopicArn=self.place.notices, Subject=subject, Message=message)
+            raise
 
     def _lease(self, wait_seconds: float) -> Lease:
         end = time.monotonic() + wait_seconds

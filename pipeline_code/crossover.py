@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SIZES = (1, 8, 16, 32, 64, 128, 256)
 """Powers of two are near enough, and a measurement that differs a little comes to the same."""
 
-ROUNDS, CALLS = 5, 20
+ROUNDS, CALLS = 5, 10
 
 
 def measure(folder: Path, rows: Any) -> dict[str, float]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from rehearsal.act import Act
+    from rehearsal.inbox import Notice
     from rehearsal.release_acts import Released
     from rehearsal.story import Rehearsal
 
@@ -60,6 +61,7 @@ def facts(rehearsal: Rehearsal) -> Facts:
         "champion": rehearsal.champion,
         "releases": [_release(released) for released in rehearsal.acting.releases],
         "invocations": rehearsal.acting.invocations,
+        "release_notice": _told_of(rehearsal.acting.notice),
         "seconds": {**rehearsal.seconds, "total": rehearsal.total_seconds},
         "simulated_seconds": sum(sum(act.simulated_seconds.values()) for act in rehearsal.acts)
         + sum(released.simulated_seconds for released in rehearsal.acting.releases),
@@ -89,8 +91,12 @@ def _run(act: Act) -> Facts:
         "status": act.outcome.status,
         "failure": act.outcome.failure,
         "waits": act.simulated_seconds,
-        "notice": {"subject": act.notice.subject, "message": act.notice.message} if act.notice else None,
+        "notice": _told_of(act.notice),
     }
+
+
+def _told_of(notice: Notice | None) -> Facts | None:
+    return {"subject": notice.subject, "message": notice.message} if notice else None
 
 
 def _steps(act: Act) -> Iterator[Facts]:
@@ -184,12 +190,13 @@ def _ran(found: Facts) -> Table:
 
 
 def _told(found: Facts) -> list[RenderableType]:
-    """What people were told of runs that failed."""
-    notices = [run["notice"] for run in found["runs"] if run["notice"]]
+    """What people were told of a run and a release that failed."""
+    notices = [run["notice"] for run in found["runs"]] + [found["release_notice"]]
     # As plain text: in a frame the commands in it could not be copied.
     return [
         Text("\n".join(["Told to people: " + notice["subject"], *notice["message"].splitlines()]).replace("\n", "\n  "))
         for notice in notices
+        if notice
     ]
 
 

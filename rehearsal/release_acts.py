@@ -12,6 +12,7 @@ from operations import versions
 from operations.journal import BEGAN, REFUSED, ROLLED_BACK
 from operations.release import Releaser
 from rehearsal.faults import FAILING
+from rehearsal.inbox import Inbox
 from rehearsal.scenes import PRODUCTION, STAGING
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from operations.journal import Entry
     from operations.release import Place
     from rehearsal.embedded import EmbeddedAws
+    from rehearsal.inbox import Notice
 
 LOOK_SECONDS = 0.1
 LONGEST_SECONDS = 120
@@ -74,6 +76,7 @@ class ReleaseActs:
     tell: Callable[[str], None]
     releases: list[Released] = field(default_factory=list)
     invocations: list[dict[str, Any]] = field(default_factory=list)
+    notice: Notice | None = None
 
     def ship(self, version: str) -> None:
         """A version is asked for and approved, for staging and then for production."""
@@ -97,9 +100,12 @@ class ReleaseActs:
         self._approve(bad, staging)
         self._wait("the next version is approved for production", production)
         self._wait("a third version is approved for staging", staging)
+        clients = self._clients(production)
+        inbox = Inbox(clients("sns"), clients("sqs"), production.place.notices)
         self.aws.order_fault(production.place.endpoint, FAILING, 1)
         self._approve(bad, production)
         self._wait("it fails in production and is taken back", production)
+        self.notice = inbox.next()
         self._command("rollback", production)
         self._wait("one command goes back", production)
 

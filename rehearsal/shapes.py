@@ -11,7 +11,7 @@ import botocore.session
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from botocore.model import Shape
+    from botocore.model import ServiceModel, Shape
 
 KINDS: dict[str, tuple[type, ...]] = {
     "list": (list,),
@@ -32,7 +32,13 @@ UNLISTED = {"ResourceStatus": {"REVIEW_IN_PROGRESS"}}
 @cache
 def output_shape(service: str, operation: str) -> Shape | None:
     """The shape of an operation's answer; None for one without an answer."""
-    return botocore.session.get_session().get_service_model(service).operation_model(operation).output_shape
+    return _model(service).operation_model(operation).output_shape
+
+
+@cache
+def _model(service: str) -> ServiceModel:
+    """A service's model is megabytes: read once."""
+    return botocore.session.get_session().get_service_model(service)
 
 
 def problems(answer: Any, shape: Shape | None, path: str = "answer") -> Iterator[str]:

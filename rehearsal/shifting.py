@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-WATCHED_SECONDS, WATCHED_AT_LAST = 1.5, 0.5
+WATCHED_SECONDS, WATCHED_AT_LAST = 1.0, 0.5
 """How long of a bake really passes, so that probes and users are answered by the new fleet; the rest is skipped.
 
 With all of the traffic every answer is the new fleet's, so less of it tells as much.

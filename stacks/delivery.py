@@ -58,6 +58,9 @@ BUILD_SPEC = {
         },
     },
 }
+LOOK_AT_BUCKET = ("s3:GetBucketAcl", "s3:GetBucketLocation")
+"""What CodePipeline and CodeBuild ask of a bucket before they use it."""
+
 HANDED_ON = "CodePipeline names each artifact by chance; the bucket holds nothing else."
 BUILD_MINUTES = 120
 """A release bakes for up to two times an hour; one that waits for another's lease takes longer."""
@@ -106,6 +109,7 @@ class Delivery(cdk.Stack):
         accept_inline_policy(role)
         allow(role, "Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [self._log_group.log_group_arn])
         allow(role, "Encrypt", ["kms:Decrypt", "kms:GenerateDataKey"], [self._shared.key.key_arn])
+        allow(role, "Bucket", LOOK_AT_BUCKET, [f"arn:aws:s3:::{self._names.delivery_bucket}"])
         allow(role, "Source", ["s3:GetObject", "s3:GetObjectVersion"], [self._handed_on], because=HANDED_ON)
         releasers = [names.role_arn(names.releaser) for names, _ in self._targets]
         allow(role, "BecomeReleaser", ["sts:AssumeRole"], releasers)
@@ -116,7 +120,7 @@ class Delivery(cdk.Stack):
         accept_inline_policy(role)
         packed = self._source
         bucket = f"arn:aws:s3:::{packed.s3_bucket_name}"
-        allow(role, "Bucket", ["s3:GetBucketVersioning"], [bucket])
+        allow(role, "Bucket", [*LOOK_AT_BUCKET, "s3:GetBucketVersioning"], [bucket])
         allow(role, "Source", ["s3:GetObject", "s3:GetObjectVersion"], [f"{bucket}/{packed.s3_object_key}"])
         allow(role, "HandOn", ["s3:GetObject", "s3:PutObject"], [self._handed_on], because=HANDED_ON)
         allow(role, "Encrypt", ["kms:Decrypt", "kms:GenerateDataKey"], [self._shared.key.key_arn])
@@ -275,7 +279,7 @@ class Delivery(cdk.Stack):
             period=300,
             evaluation_periods=1,
             treat_missing_data="notBreaching",
-            alarm_actions=[f"arn:aws:sns:{self.region}:{self.account}:{names.notices}"],
+            alarm_actions=[names.topic_arn],
         )
         return queue
 

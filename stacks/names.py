@@ -61,6 +61,10 @@ class Names:
         """The topic that tells people of failed runs."""
         return f"{self.prefix}-notices"
 
+    @property
+    def topic_arn(self) -> str:
+        return f"arn:aws:sns:{self.region}:{self.account}:{self.notices}"
+
     def pipeline(self, model: str) -> str:
         return f"{self.prefix}-{dashed(model)}"
 

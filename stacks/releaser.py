@@ -101,6 +101,7 @@ def _update_stacks(role: iam.Role, names: Names, models: Sequence[str]) -> None:
 
 
 def _look_at_endpoints(role: iam.Role, names: Names, models: Sequence[str]) -> None:
+    allow(role, "Tell", ["sns:Publish"], [names.topic_arn])
     arn = f"arn:aws:sagemaker:{names.region}:{names.account}"
     endpoints = [f"{arn}:endpoint/{names.endpoint(model)}" for model in models]
     allow(role, "AskEndpoints", ["sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint"], endpoints)

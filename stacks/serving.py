@@ -198,7 +198,7 @@ class Serving(cdk.Stack):
             period=60,
             evaluation_periods=1,
             treat_missing_data="notBreaching",
-            alarm_actions=[f"arn:aws:sns:{self.region}:{self.account}:{self._names.notices}"],
+            alarm_actions=[self._names.topic_arn],
         )
         alarm.cfn_options.condition = self._live
         return alarm

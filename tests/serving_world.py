@@ -110,10 +110,12 @@ class Serving:
             table="releases",
             deployer=self.world.role,
             champion=ChampionPlace(self.world.bucket, "champion/m"),
+            notices=f"arn:aws:sns:eu-west-1:{self.world.account}:notices",
         )
 
     def deploy(self) -> None:
         self.sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
+        self.world.client("sns").create_topic(Name="notices")
         desired.make(self.world.client("ssm"), self.place.parameter)
         keys = [("model", "HASH"), ("entry", "RANGE")]
         self.world.client("dynamodb").create_table(

@@ -34,7 +34,7 @@ STEP = Step(
 SAVED_ROWS = 16
 """Rows saved with the version, by which a server proves itself before it takes traffic."""
 
-COMPARED_ROWS = 20_000
+COMPARED_ROWS = 10_000
 """Rows of the test period whose predictions are compared, at most."""
 
 log = logging.getLogger(__name__)

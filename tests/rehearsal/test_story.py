@@ -251,6 +251,14 @@ def test_approvals_release_where_the_stage_says_and_a_bad_version_comes_back(fou
     assert all(release["simulated_seconds"] == 1200 for release in found["releases"][2:5])  # two bakes of ten minutes
 
 
+def test_people_are_told_that_a_version_was_taken_back(found: Facts) -> None:
+    notice = found["release_notice"]
+
+    assert notice["subject"] == "flight_delay: version 3 is not live in prod"
+    assert "is in ALARM: Invocation5XXErrors" in notice["message"]
+    assert "slipway history prod flight_delay" in notice["message"]
+
+
 def test_every_release_by_an_approval_was_a_run_of_the_pipeline(rehearsal: Rehearsal, found: Facts) -> None:
     """Asking starts none; each approval starts one; the one that was taken back has failed."""
     codepipeline = client(rehearsal, "codepipeline")
