@@ -120,7 +120,7 @@ def test_no_value_ends_in_anything_but_a_validation_error(value: object, key: st
     given_table = load().environments[0].model_dump() | {key: value}
 
     with suppress(ValidationError):
-        assert Environment.model_validate(given_table).model_dump()[key] is not ...
+        assert key in Environment.model_validate(given_table).model_dump()
 
 
 def test_who_trains_nothing_says_nothing_of_training(environments: Path) -> None:
