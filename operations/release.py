@@ -233,15 +233,17 @@ class Releaser:
 
     def _settle(self, lease: Lease, checked: Checked | None = None) -> dict[str, Any]:
         """Wait until nothing of the stack is in progress; with a version at hand, ask its endpoint the while."""
-        cloudformation, pause = self.client("cloudformation"), self.poll_seconds
+        cloudformation, pause, continued = self.client("cloudformation"), self.poll_seconds, False
         while True:
             (stack,) = cloudformation.describe_stacks(StackName=self.place.stack)["Stacks"]
             status = stack["StackStatus"]
             if status == STUCK:
-                raise ReleaseError(
-                    f"stack {self.place.stack} is {STUCK}: {stack.get('StackStatusReason', '')}; see `slipway status`, "
-                    "then `aws cloudformation continue-update-rollback`, and release again"
-                )
+                if continued:
+                    raise ReleaseError(self._stuck(stack))
+                self.tell(f"{self.place.stack} is {STUCK}; continuing its rollback")
+                cloudformation.continue_update_rollback(StackName=self.place.stack, RoleARN=self.place.deployer)
+                continued = True
+                continue
             if not status.endswith(IN_PROGRESS) or status.startswith("REVIEW"):
                 found: dict[str, Any] = stack
                 return found
@@ -250,6 +252,23 @@ class Releaser:
                 self._probe(checked)
             time.sleep(pause)
             pause = min(pause * SLOWER, LONGEST_POLL_SECONDS)
+
+    def _stuck(self, stack: dict[str, Any]) -> str:
+        """Why a stack does not go back, and the command with which a person lets it go on without what resists."""
+        client, name = self.client("cloudformation"), self.place.stack
+        resources = client.describe_stack_resources(StackName=name)["StackResources"]
+        failed = [one for one in resources if one["ResourceStatus"] == "UPDATE_FAILED"]
+        told = "; ".join(
+            f"{one['LogicalResourceId']} ({one['ResourceType']}): {one.get('ResourceStatusReason', 'no reason given')}"
+            for one in failed
+        )
+        return (
+            f"stack {name} is {STUCK} and stays so: {told or stack.get('StackStatusReason', 'no reason given')}; "
+            "mend the cause and release again, or leave out what resists: "
+            f"aws cloudformation continue-update-rollback --region {client.meta.region_name} --stack-name {name} "
+            f"--role-arn {self.place.deployer} --resources-to-skip "
+            f"{' '.join(one['LogicalResourceId'] for one in failed) or '<LogicalResourceId>'}"
+        )
 
     def _probe(self, checked: Checked) -> None:
         """Ask the endpoint as a user would; what fails is told in the metric that an alarm of the release watches."""

@@ -64,6 +64,8 @@ def described(stack: Stack) -> Json:
 
 
 def resources(stack: Stack, timestamp: str) -> list[Json]:
+    """Each with what happened to it last."""
+    last = {event["LogicalResourceId"]: event for event in stack.events}
     return [
         {
             "StackName": stack.name,
@@ -71,8 +73,9 @@ def resources(stack: Stack, timestamp: str) -> list[Json]:
             "LogicalResourceId": resource.logical_id,
             "PhysicalResourceId": resource.physical_id,
             "ResourceType": resource.type,
-            "ResourceStatus": "CREATE_COMPLETE",
-            timestamp: stack.events[-1]["Timestamp"],
+            "ResourceStatus": last[resource.logical_id]["ResourceStatus"],
+            "ResourceStatusReason": last[resource.logical_id].get("ResourceStatusReason"),
+            timestamp: last[resource.logical_id]["Timestamp"],
         }
         for resource in stack.resources.values()
     ]

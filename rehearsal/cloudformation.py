@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rehearsal.resources import Place
+    from rehearsal.rollback import Rollback
 
 SOON_SECONDS = 0.5
 """An update that takes longer goes on when its caller has been answered: one of an endpoint takes its bake."""
@@ -100,16 +101,24 @@ class CloudFormation:
         parameters = answers.parameters(stack, request)
         if Deployment(stack, template, parameters, region.exports).changes_nothing:
             raise ServiceError("ValidationError", "No updates are to be performed.")
-        if stack.status.endswith("_IN_PROGRESS"):
+        if stack.status.endswith("_IN_PROGRESS") or stack.rollback:
             message = f"Stack:{stack.id} is in {stack.status} state and can not be updated."
             raise ServiceError("ValidationError", message)
         stack.happened("UPDATE_IN_PROGRESS", reason="User Initiated")
-        at_work = threading.Thread(
-            target=self._deploy, args=(region, stack, "UPDATE", template, parameters), daemon=True
-        )
-        at_work.start()
-        at_work.join(SOON_SECONDS)
+        _soon(lambda: self._deploy(region, stack, "UPDATE", template, parameters))
         return {"StackId": stack.id}
+
+    def ContinueUpdateRollback(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        stack = self.regions[caller].stack(request["StackName"])
+        with self.lock:
+            rollback = stack.rollback
+            if rollback is None:
+                message = f"Stack:{stack.id} is in {stack.status} state and can not continue update rollback."
+                raise ServiceError("ValidationError", message)
+            rollback.skip(request.get("ResourcesToSkip") or [])
+            rollback.begin("User Initiated")
+        _soon(lambda: self._go_back(stack, rollback))
+        return {}
 
     def DeleteStack(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         region = self.regions[caller]
@@ -238,6 +247,10 @@ class CloudFormation:
         Deployment(stack, template, parameters, region.exports).run(verb)
         self.announce(stack)
 
+    def _go_back(self, stack: Stack, rollback: Rollback) -> None:
+        rollback.run()
+        self.announce(stack)
+
     def _change_set(self, caller: Caller, request: Json) -> ChangeSet:
         wanted, stack = request["ChangeSetName"], request.get("StackName")
         for made in self.regions[caller].change_sets.values():
@@ -255,6 +268,13 @@ class CloudFormation:
 
 
 VERBS = ("create_", "update_", "delete_", "describe_", "list_", "get_", "execute_", "validate_", "stop_", "set_")
+
+
+def _soon(work: Callable[[], None]) -> None:
+    """Do it at once, and go on without the caller where that takes longer."""
+    at_work = threading.Thread(target=work, daemon=True)
+    at_work.start()
+    at_work.join(SOON_SECONDS)
 
 
 def _arn(caller: Caller, resource: str) -> str:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from rehearsal import templates
 from rehearsal.resources import Json, ReplaceError, provider, provider_of
+from rehearsal.rollback import Rollback, Undo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from rehearsal.resources import Place
 
@@ -48,6 +49,7 @@ class Stack:
     values: dict[str, Any] = field(default_factory=dict)
     outputs: list[Json] = field(default_factory=list)
     events: list[Json] = field(default_factory=list)
+    rollback: Rollback | None = None
 
     def happened(self, status: str, resource: tuple[str, str, str] | None = None, reason: str | None = None) -> None:
         """Add an event, of the stack itself unless (logical id, type, physical id) of a resource are given."""
@@ -74,7 +76,7 @@ class Deployment:
         self.stack, self.text, self.given, self.exports = stack, template, parameters, exports
         self.template = templates.parse(template)
         self.before = dict(stack.resources)
-        self.undo: list[Callable[[], None]] = []
+        self.undo: list[Undo] = []
 
     def run(self, verb: str) -> None:
         """Carry out; on any failure undo in reverse order and say why. `verb` is CREATE or UPDATE."""
@@ -179,7 +181,7 @@ class Deployment:
         made, place = provider_of(kind), self.stack.place
         self.stack.happened("CREATE_IN_PROGRESS", (name, kind, ""))
         physical_id = made.create(place, f"{self.stack.name}-{name}-{secrets.token_hex(4)}", copy.deepcopy(properties))
-        self.undo.append(lambda: self._delete(self.stack.resources[name]))
+        self.undo.append(Undo((name, kind, physical_id), lambda: self._delete(self.stack.resources[name])))
         resource = Resource(name, kind, physical_id, properties, {}, retained)
         self.stack.resources[name] = resource
         attributes = made.attributes(place, physical_id, properties)
@@ -200,7 +202,7 @@ class Deployment:
         except ReplaceError:
             self._replace(old, properties, retained=retained)
             return
-        self.undo.append(lambda: self._restore(old, properties))
+        self.undo.append(Undo(about, lambda: self._restore(old, properties), needed=True))
         attributes = made.attributes(place, old.physical_id, properties)
         new = Resource(old.logical_id, old.type, old.physical_id, properties, attributes, retained)
         self.stack.resources[old.logical_id] = new
@@ -209,7 +211,8 @@ class Deployment:
     def _replace(self, old: Resource, properties: Json, *, retained: bool) -> None:
         """Make the new one first; the old one goes when the whole update has succeeded."""
         self._create(old.logical_id, old.type, properties, retained=retained)
-        self.undo.append(lambda: self.stack.resources.__setitem__(old.logical_id, old))
+        about = (old.logical_id, old.type, old.physical_id)
+        self.undo.append(Undo(about, lambda: self.stack.resources.__setitem__(old.logical_id, old)))
         self.undo[-1], self.undo[-2] = self.undo[-2], self.undo[-1]
         self.before.pop(old.logical_id)
         if self.template["Resources"][old.logical_id].get("UpdateReplacePolicy", "Delete") == "Delete":
@@ -240,14 +243,11 @@ class Deployment:
         about = getattr(self, "_about", None)
         if about:
             self.stack.happened(f"{verb}_FAILED", about, reason=str(error))
-        prefix = "" if verb == "CREATE" else "UPDATE_"
-        self.stack.happened(f"{prefix}ROLLBACK_IN_PROGRESS", reason=str(error))
-        for step in reversed(self.undo):
-            try:
-                step()
-            except Exception as again:  # noqa: BLE001 one resource that resists must not keep the others
-                self.stack.happened("DELETE_FAILED", about, reason=str(again))
-        self.stack.happened(f"{prefix}ROLLBACK_COMPLETE", reason=str(error))
+            if about[0] in self.stack.resources:  # its service refused the change, or took it back by itself
+                self.undo.append(Undo(about, lambda: None, needed=True))
+        rollback = Rollback(self.stack, verb, self.undo, str(error))
+        rollback.begin(str(error))
+        rollback.run()
 
 
 def delete(stack: Stack) -> None:

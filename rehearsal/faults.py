@@ -29,7 +29,13 @@ REASONS = {
 FAILING, SLOW = "ContainerFails", "ContainerIsSlow"
 """What befalls the next fleet of an endpoint: every other request is answered with 500, or after a second."""
 
-KINDS = (*REASONS, INTERRUPTED, FAILING, SLOW)
+RESISTS = "RollbackFails"
+"""What befalls a resource, named `<stack>/<logical id>`, that an update changed: it does not go back."""
+
+CRITICAL_FINDING, HIGH_FINDING, UNSCANNED = "CriticalFinding", "HighFinding", "ScanUnfinished"
+"""What befalls the next image that is pushed to the repository of this name: what its scan finds, or that it lasts."""
+
+KINDS = (*REASONS, INTERRUPTED, FAILING, SLOW, RESISTS, CRITICAL_FINDING, HIGH_FINDING, UNSCANNED)
 
 EXCEPTIONS = {
     CAPACITY: "SageMaker.CAPACITY_ERROR",
@@ -47,7 +53,7 @@ class FaultError(Exception):
 
 @dataclass
 class Fault:
-    """What befalls the step or the endpoint of this name, the next `times` times it runs or gets a fleet."""
+    """What befalls what has this name, the next `times` times: a step that runs, an endpoint that gets a fleet."""
 
     step: str
     kind: str

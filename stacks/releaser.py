@@ -86,7 +86,8 @@ def _update_stacks(role: iam.Role, names: Names, models: Sequence[str]) -> None:
     place = f"{names.region}:{names.account}"
     stacks = [f"arn:aws:cloudformation:{place}:stack/{names.serving_stack(model)}/*" for model in models]
     its_id = "A stack's ARN ends with an id that CloudFormation gives it."
-    allow(role, "LookAtStacks", ["cloudformation:DescribeStacks"], stacks, because=its_id)
+    looks = ["cloudformation:DescribeStackResources", "cloudformation:DescribeStacks"]
+    allow(role, "LookAtStacks", looks, stacks, because=its_id)
     deployer = names.role_arn(names.serving_deployer)
     allow(
         role,

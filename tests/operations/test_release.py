@@ -18,7 +18,7 @@ from operations.journal import LEASE_SECONDS, ROLLED_BACK, SUCCEEDED, Journal
 from operations.release import ReleaseError, Releaser
 from operations.versions import VersionError
 from rehearsal.embedded import EmbeddedAws
-from rehearsal.faults import FAILING, SLOW
+from rehearsal.faults import FAILING, RESISTS, SLOW
 
 
 class KilledError(BaseException):
@@ -248,19 +248,54 @@ def test_killed_at_every_call_it_ends_in_one_truth(serving: Serving) -> None:
     assert dies_at > 20
 
 
-def test_a_stack_that_is_stuck_is_said(serving: Serving) -> None:
+def stuck(serving: Serving, aws: EmbeddedAws, times: int) -> None:
+    """Version 1 is live; the update to version 2 fails, and its alarm `Slow` resists going back so many times."""
     serving.register()
-    stuck = {"StackStatus": "UPDATE_ROLLBACK_FAILED", "StackStatusReason": "it resists"}
+    serving.register()
+    releaser(serving).release("1")
+    aws.order_fault(serving.place.endpoint, FAILING)
+    aws.order_fault(f"{serving.place.stack}/Slow", RESISTS, times)
 
-    class CloudFormation:
-        def describe_stacks(self, **_: str) -> dict[str, Any]:
-            return {"Stacks": [stuck]}
 
-    real_client = serving.world.client
-    client = lambda service: CloudFormation() if service == "cloudformation" else real_client(service)  # noqa: E731
+def stack_status(serving: Serving) -> str:
+    stacks = serving.world.client("cloudformation").describe_stacks(StackName=serving.place.stack)["Stacks"]
+    return str(stacks[0]["StackStatus"])
 
-    with pytest.raises(ReleaseError, match=r"UPDATE_ROLLBACK_FAILED: it resists; .*continue-update-rollback"):
-        releaser(serving, client).release("1")
+
+def test_a_rollback_that_fails_is_continued_by_the_release_itself(serving: Serving, aws: EmbeddedAws) -> None:
+    stuck(serving, aws, times=1)
+    heard: list[str] = []
+
+    with pytest.raises(ReleaseError, match="was taken back"):
+        replace(releaser(serving), tell=heard.append).release("2")
+
+    assert "serving is UPDATE_ROLLBACK_FAILED; continuing its rollback" in heard
+    assert stack_status(serving) == "UPDATE_ROLLBACK_COMPLETE"
+    assert truth(serving) == (serving.arn("1"), serving.arn("1"))
+
+
+def test_a_stack_that_was_left_stuck_is_mended_and_released(serving: Serving, aws: EmbeddedAws) -> None:
+    stuck(serving, aws, times=2)
+    with pytest.raises(ReleaseError, match="UPDATE_ROLLBACK_FAILED and stays so"):
+        releaser(serving).release("2")
+    assert stack_status(serving) == "UPDATE_ROLLBACK_FAILED"
+
+    assert releaser(serving).release("2").outcome == SUCCEEDED
+
+    assert truth(serving) == (serving.arn("2"), serving.arn("2"))
+
+
+def test_a_stack_that_stays_stuck_is_told_with_the_way_out(serving: Serving, aws: EmbeddedAws) -> None:
+    stuck(serving, aws, times=2)
+
+    with pytest.raises(ReleaseError) as told:
+        releaser(serving).release("2")
+
+    assert "Slow (AWS::CloudWatch::Alarm): Slow resists, as it was ordered to" in str(told.value)
+    assert str(told.value).endswith(
+        "aws cloudformation continue-update-rollback --region eu-west-1 --stack-name serving "
+        f"--role-arn {serving.place.deployer} --resources-to-skip Slow"
+    )
 
 
 def test_desired_versions_are_made_once(serving: Serving) -> None:

@@ -7,6 +7,9 @@ import pytest
 from botocore.exceptions import ClientError
 from embedded import Client
 
+from rehearsal.embedded import EmbeddedAws
+from rehearsal.faults import RESISTS
+
 
 def template(outputs: dict[str, Any] | None = None, **resources: Any) -> str:
     return json.dumps({"Resources": resources, "Outputs": outputs or {}})
@@ -152,6 +155,57 @@ def test_a_property_that_cannot_change_makes_a_new_resource_and_removes_the_old(
     change(client, bucket("replaced-new"))
 
     assert [found["Name"] for found in client("s3").list_buckets()["Buckets"]] == ["replaced-new"]
+
+
+def stuck(client: Client, aws: EmbeddedAws, account: str, times: int) -> str:
+    """A stack whose update failed and whose resource `Old` resists going back; its name."""
+    name = f"stack-{account}"  # faults are ordered by name, for all accounts
+    create(client, template(Old=parameter("before")), name)
+    aws.order_fault(f"{name}/Old", RESISTS, times)
+    wrong = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "Not A Name"}, "DependsOn": "Old"}
+    client("cloudformation").update_stack(StackName=name, TemplateBody=template(Old=parameter("after"), Wrong=wrong))
+    return name
+
+
+def test_a_rollback_that_fails_names_the_resource_and_can_be_continued(
+    client: Client, aws: EmbeddedAws, account: str
+) -> None:
+    name = stuck(client, aws, account, times=2)
+    cloudformation = client("cloudformation")
+
+    (resource,) = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
+    assert stack(client, name)["StackStatus"] == "UPDATE_ROLLBACK_FAILED"
+    assert stack(client, name)["StackStatusReason"].strip() == "The following resource(s) failed to update: [Old]."
+    assert (resource["ResourceStatus"], resource["ResourceStatusReason"]) == (
+        "UPDATE_FAILED",
+        "Old resists, as it was ordered to",
+    )
+    with pytest.raises(ClientError, match="UPDATE_ROLLBACK_FAILED state and can not be updated"):
+        cloudformation.update_stack(StackName=name, TemplateBody=template(Old=parameter("third")))
+    cloudformation.continue_update_rollback(StackName=name)
+    assert stack(client, name)["StackStatus"] == "UPDATE_ROLLBACK_FAILED"
+    cloudformation.continue_update_rollback(StackName=name)
+    assert stack(client, name)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert values(client) == ["before"]
+
+
+def test_what_resists_can_be_skipped_and_nothing_else(client: Client, aws: EmbeddedAws, account: str) -> None:
+    name = stuck(client, aws, account, times=1)
+    cloudformation = client("cloudformation")
+
+    with pytest.raises(ClientError, match="Only resources that failed to roll back may be skipped: Wrong did not"):
+        cloudformation.continue_update_rollback(StackName=name, ResourcesToSkip=["Wrong"])
+    cloudformation.continue_update_rollback(StackName=name, ResourcesToSkip=["Old"])
+
+    assert stack(client, name)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert values(client) == ["after"]
+
+
+def test_only_a_rollback_that_failed_can_be_continued(client: Client) -> None:
+    create(client, template(P=parameter("x")))
+
+    with pytest.raises(ClientError, match="CREATE_COMPLETE state and can not continue update rollback"):
+        client("cloudformation").continue_update_rollback(StackName="stack")
 
 
 def test_previous_values_of_parameters_that_only_have_a_default_stay_the_default(client: Client) -> None:
