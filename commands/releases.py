@@ -118,4 +118,5 @@ def release_place(environment: Environment, model: str) -> Any:
         deployer=names.role_arn(names.serving_deployer),
         champion=ChampionPlace(registry.runs_bucket, champion_prefix(model)),
         notices=names.topic_arn,
+        forbidden_findings=environment.serving.forbidden_findings,
     )

@@ -64,6 +64,7 @@ class Place:
     deployer: str
     champion: ChampionPlace
     notices: str
+    forbidden_findings: str = "CRITICAL"
 
 
 @dataclass(frozen=True)
@@ -204,12 +205,17 @@ class Releaser:
     def _checked(self, arn: str, asked: Asked) -> Checked:
         package = self.client("sagemaker").describe_model_package(ModelPackageName=arn)
         try:
-            versions.check_stage(package, self.place.stage, again=arn in self._were_live())
-            return versions.check_content(package, lambda: self.client("s3"))
+            again = arn in self._were_live()
+            versions.check_stage(package, self.place.stage, again=again)
+            checked = versions.check_content(package, lambda: self.client("s3"))
+            # A weakness that became known meanwhile must not bar the way back.
+            forbidden = versions.NO_LIMIT if again else self.place.forbidden_findings
+            versions.check_image(checked, self.client("ecr"), forbidden)
         except versions.VersionError as error:
             refused = self.journal.begin(arn, self.live(), asked)
             self.journal.end(refused, REFUSED, str(error), 0.0)
             raise
+        return checked
 
     def _update(self, lease: Lease, checked: Checked | None = None) -> str | None:
         """Update the serving stack with the template it has, probing the while; returns why it went back."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
+
+from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +24,24 @@ PASSED = {"Development": ("Passed", APPROVED), "Staging": (APPROVED,), "Producti
 NEVER = ("Rejected", "Archived")
 SERVING_FILE = "serving.json"
 
+SEVERITIES = ("HIGH", "CRITICAL")
+"""From the first one that an environment forbids on, nothing of the kind may be in an image."""
+
+NO_LIMIT = "none"
+SCANNED = ("COMPLETE", "ACTIVE")
+"""Scanned once, or continuously: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageScanStatus.html."""
+
+IMAGE_URI = re.compile(
+    r"(?P<registry>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/"
+    r"(?P<name>[^:@]+)(?::(?P<imageTag>[^@]+))?(?:@(?P<imageDigest>sha256:[0-9a-f]{64}))?"
+)
+MISSING_IMAGE = {
+    "RepositoryNotFoundException": "there is no such repository",
+    "ImageNotFoundException": "there is no such image; see the image's build in CodeBuild",
+    "ScanNotFoundException": "it was never scanned; turn on scan on push, or `aws ecr start-image-scan`",
+}
+"""What ECR's errors mean for a release."""
+
 
 class VersionError(Exception):
     """Why a version may not be released, and what to do."""
@@ -28,11 +49,16 @@ class VersionError(Exception):
 
 @dataclass(frozen=True)
 class Checked:
-    """A version that is what was registered: its ARN, and rows with the answers its trainer gave."""
+    """A version that is what was registered: its ARN, rows with the answers its trainer gave, and its image.
+
+    `image_digest` is what the record says of it; empty where it says nothing.
+    """
 
     arn: str
     rows: tuple[str, ...]
     probabilities: tuple[float, ...]
+    image: str
+    image_digest: str = ""
 
 
 def arn_of(sagemaker: Any, group: str, version: str) -> str:
@@ -101,7 +127,64 @@ def check_content(package: dict[str, Any], s3: Callable[[], Any]) -> Checked:
             f"{arn} is not what was registered: {'; '.join(differ)}; train again and approve that version"
         )
     test = _test_rows(archive)
-    return Checked(arn, tuple(test["rows"]), tuple(test["probabilities"]))
+    rows, probabilities = tuple(test["rows"]), tuple(test["probabilities"])
+    return Checked(arn, rows, probabilities, container["Image"], record.get("serve_image_digest", ""))
+
+
+def check_image(checked: Checked, ecr: Any, forbidden: str) -> None:
+    """Raise VersionError unless the version's image is there, is the recorded one and was scanned well enough.
+
+    `forbidden` is the severity from which on findings are not borne, CRITICAL or HIGH; with `none` no scan is asked.
+    https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImageScanFindings.html
+    """
+    named = IMAGE_URI.fullmatch(checked.image)
+    if named is None:
+        raise VersionError(f"the image {checked.image} is in no Amazon ECR repository; SageMaker takes no other")
+    if named["region"] != ecr.meta.region_name:
+        raise VersionError(
+            f"the image {checked.image} is not of {ecr.meta.region_name}; SageMaker pulls from there only"
+        )
+    given = {key: named[key] for key in ("imageTag", "imageDigest") if named[key]}
+    asked = {"registryId": named["registry"], "repositoryName": named["name"]}
+    try:
+        (found,) = ecr.describe_images(**asked, imageIds=[given])["imageDetails"]
+        digest = found["imageDigest"]
+        if checked.image_digest not in {"", digest}:
+            raise VersionError(f"the image {checked.image} is {digest} now, recorded is {checked.image_digest}")
+        if forbidden != NO_LIMIT:
+            # By digest: a tag could be moved in between.
+            scan = ecr.describe_image_scan_findings(**asked, imageId={"imageDigest": digest})
+            _check_scan(f"the image {checked.image} ({digest})", scan, forbidden)
+    except ClientError as error:
+        raise VersionError(f"the image {checked.image} cannot be checked: {_why(error, asked)}") from None
+
+
+def _check_scan(image: str, scan: dict[str, Any], forbidden: str) -> None:
+    status = scan.get("imageScanStatus", {}).get("status", "not known")
+    if status not in SCANNED:
+        because = scan.get("imageScanStatus", {}).get("description", "")
+        raise VersionError(
+            f"the scan of {image} is {status}, needed is {' or '.join(SCANNED)}: release again later {because}".strip()
+        )
+    counts = scan.get("imageScanFindings", {}).get("findingSeverityCounts", {})
+    borne_not = SEVERITIES[SEVERITIES.index(forbidden) :]
+    found = [f"{counts[severity]} {severity}" for severity in borne_not if counts.get(severity)]
+    if found:
+        raise VersionError(
+            f"{image} has findings of severity {', '.join(found)}; forbidden_findings = {forbidden!r} of this "
+            "environment bears none of these: build on a mended base image and train again"
+        )
+
+
+def _why(error: ClientError, asked: dict[str, str]) -> str:
+    code = error.response["Error"]["Code"]
+    if code == "AccessDeniedException":
+        return (
+            f"{error.response['Error']['Message']}; the policy of repository {asked['repositoryName']} of account "
+            f"{asked['registryId']} has to let this role do ecr:DescribeImages and ecr:DescribeImageScanFindings, "
+            "and so has the role's own"
+        )
+    return MISSING_IMAGE.get(code, str(error))
 
 
 def _object(s3: Any, uri: str) -> bytes:

@@ -1,7 +1,7 @@
 """CodeBuild: a project's build specification really runs, as shell, in a clean copy of its source, with its role's keys.
 
 The environment made of the lock of the release pipeline stands for the machine: its commands find that Python and
-nothing of this checkout. A project that needs a Docker daemon cannot run here; its builds are recorded only.
+nothing of this checkout. A project that needs a Docker daemon cannot run here: stand-ins take its images' place.
 https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html
 """
 
@@ -21,6 +21,7 @@ import yaml
 from moto.codebuild import responses
 from moto.codebuild.responses import CodeBuildResponse
 
+from rehearsal import standins
 from rehearsal.api import Caller, Json, ServiceError, install
 from rehearsal.clock import clock
 from rehearsal.jobs import processes
@@ -157,16 +158,22 @@ class Builds:
 
     def _build(self, caller: Caller, build: Build) -> None:
         place = self.place(caller)
-        if build.described["environment"].get("privilegedMode"):
-            build.said.append("There is no Docker daemon in the embedded AWS: this build is recorded only.")
-            build.end("SUCCEEDED")
-        else:
-            try:
-                self._run(place, build)
-            except Exception as error:  # noqa: BLE001 whatever keeps a build from running is its failure
-                build.said.append(f"{type(error).__name__}: {error}")
-                build.end("FAILED")
+        run = self._stand_in if build.described["environment"].get("privilegedMode") else self._run
+        try:
+            run(place, build)
+        except Exception as error:  # noqa: BLE001 whatever keeps a build from running is its failure
+            build.said.append(f"{type(error).__name__}: {error}")
+            build.end("FAILED")
         self._log(place, build)
+
+    @staticmethod
+    def _stand_in(place: Place, build: Build) -> None:
+        """A build of images: they are put by its role, but nothing is built."""
+        told = build.described
+        build.said.append("There is no Docker daemon in the embedded AWS: no command of this build is run.")
+        variables = {each["name"]: each["value"] for each in told["environment"]["environmentVariables"]}
+        build.said += standins.push(place.acting_as(told["serviceRole"]), told["source"]["location"], variables)
+        build.end("SUCCEEDED")
 
     def _run(self, place: Place, build: Build) -> None:
         folder = self.folder / uuid.uuid4().hex[:12]

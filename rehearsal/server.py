@@ -35,6 +35,7 @@ from rehearsal import (
     endpoints,
     events,
     guard,
+    images_api,
     jobs,
     keys,
     pipelines,
@@ -171,6 +172,7 @@ def run(state: Path, job_python: Path, organization: str | None) -> None:
     accounts.install_accounts()
     buckets.install_buckets()
     keys.install_keys()
+    images_api.ImagesApi().install()
     events.install_events(server.place)
     functions = Functions(state, server.keys)
     functions.install()

@@ -207,6 +207,10 @@ class ServingSettings(Settings):
     canary_percent: int = Field(10, ge=1, le=50, description="share of the traffic a new version gets at first")
     bake_minutes: int = Field(10, ge=1, le=60, description="how long a new version is watched before it gets all of it")
     latency_ms: int = Field(200, ge=1, le=60_000, description="slower than this for 1 in 20 requests, and it goes back")
+    forbidden_findings: Literal["CRITICAL", "HIGH", "none"] = Field(
+        "CRITICAL",
+        description="a version whose image has findings of this severity or worse is refused; none asks for no scan",
+    )
     capture_percent: int = Field(20, ge=0, le=100, description="share of requests kept for monitoring; 0 keeps none")
     log_retention_days: LogDays = Field(90, description="how long logs of releases are kept")
 

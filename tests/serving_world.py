@@ -39,7 +39,8 @@ class Serving:
 
     def __init__(self, world: World, real: Real) -> None:
         self.world, self.real = world, real
-        self.uri = f"{world.account}.dkr.ecr.eu-west-1.amazonaws.com/serve:1"
+        self.repository = f"serve-{world.account}"  # faults are ordered by name, for all accounts
+        self.uri = f"{world.account}.dkr.ecr.eu-west-1.amazonaws.com/{self.repository}:1"
         self.sagemaker, self.runtime, self.s3 = (world.client(s) for s in ("sagemaker", "sagemaker-runtime", "s3"))
         self._image()
         self.put("model.tar.gz", (real.package / "model.tar.gz").read_bytes())
@@ -55,7 +56,8 @@ class Serving:
             for file in [*(ROOT / "pipeline_code").rglob("*.py"), ROOT / "requirements/serve.txt"]:
                 archive.write(file, file.relative_to(ROOT))
         self.put("serve.zip", packed.getvalue())
-        self.world.client("codebuild").create_project(
+        codebuild = self.world.client("codebuild")
+        codebuild.create_project(
             name="serve",
             source={"type": "S3", "location": f"{self.world.bucket}/serve.zip"},
             artifacts={"type": "NO_ARTIFACTS"},
@@ -64,9 +66,33 @@ class Serving:
                 "type": "LINUX_CONTAINER",
                 "image": "x",
                 "computeType": "BUILD_GENERAL1_SMALL",
+                "privilegedMode": True,
                 "environmentVariables": [{"name": "SERVE_IMAGE_URI", "value": self.uri}],
             },
         )
+        self.world.client("ecr").create_repository(
+            repositoryName=self.repository, imageScanningConfiguration={"scanOnPush": True}
+        )
+
+    def change_source(self) -> None:
+        """The source of the image is another."""
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("pipeline_code/other.py", "")
+        self.put("serve.zip", packed.getvalue())
+
+    def build(self) -> list[str]:
+        """The image is built as after a deployment; returns what the build said, which comes when it has ended."""
+        started = self.world.client("codebuild").start_build(projectName="serve")["build"]
+        logs, where = self.world.client("logs"), started["logs"]
+        while True:
+            try:
+                found = logs.get_log_events(logGroupName=where["groupName"], logStreamName=where["streamName"])
+            except logs.exceptions.ResourceNotFoundException:
+                found = {"events": []}
+            if found["events"]:
+                return [event["message"] for event in found["events"]]
+            time.sleep(0.02)
 
     # Endpoints without a stack.
 
@@ -114,6 +140,7 @@ class Serving:
         )
 
     def deploy(self) -> None:
+        self.build()
         self.sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
         self.world.client("sns").create_topic(Name="notices")
         desired.make(self.world.client("ssm"), self.place.parameter)

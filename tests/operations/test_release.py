@@ -18,7 +18,7 @@ from operations.journal import LEASE_SECONDS, ROLLED_BACK, SUCCEEDED, Journal
 from operations.release import ReleaseError, Releaser
 from operations.versions import VersionError
 from rehearsal.embedded import EmbeddedAws
-from rehearsal.faults import FAILING, RESISTS, SLOW
+from rehearsal.faults import CRITICAL_FINDING, FAILING, RESISTS, SLOW
 
 
 class KilledError(BaseException):
@@ -159,6 +159,26 @@ def test_a_swapped_artifact_is_refused_and_the_live_version_stays(serving: Servi
         releaser(serving).release("2")
 
     assert truth(serving) == (good.arn, good.arn)
+
+
+def test_an_image_with_a_critical_finding_is_refused_but_does_not_bar_the_way_back(
+    serving: Serving, aws: EmbeddedAws
+) -> None:
+    first, second = serving.register(), serving.register()
+    releaser(serving).release("1")
+    releaser(serving).release("2")
+    aws.order_fault(serving.repository, CRITICAL_FINDING)
+    serving.world.client("ecr").start_image_scan(repositoryName=serving.repository, imageId={"imageTag": "1"})
+
+    assert releaser(serving).rollback().version == first.arn
+    serving.register()
+    with pytest.raises(VersionError, match="findings of severity 1 CRITICAL"):
+        releaser(serving).release("3")
+
+    assert truth(serving) == (first.arn, first.arn)
+    newest = releaser(serving).journal.entries()[0]
+    assert (newest.outcome, newest.previous) == ("refused", first.arn)
+    assert second.arn in [entry.version for entry in releaser(serving).journal.entries()]
 
 
 def approve(serving: Serving, version: Version, stage: str) -> None:

@@ -9,8 +9,12 @@ import tarfile
 from typing import Any
 
 import pytest
+from embedded import REGION, Client
+from serving_world import Serving
 
-from operations.versions import VersionError, arn_of, check_content, check_stage
+from operations.versions import Checked, VersionError, arn_of, check_content, check_image, check_stage
+from rehearsal.embedded import EmbeddedAws
+from rehearsal.faults import CRITICAL_FINDING, HIGH_FINDING, UNSCANNED
 
 ARN = "arn:aws:sagemaker:eu-west-1:111111111111:model-package/g/3"
 
@@ -106,7 +110,7 @@ def test_a_version_as_it_was_registered_comes_with_its_rows() -> None:
 
     checked = check_content(version, lambda: bucket)
 
-    assert (checked.arn, checked.rows, checked.probabilities) == (ARN, ("1,2",), (0.5,))
+    assert checked == Checked(ARN, ("1,2",), (0.5,), IMAGE)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +142,109 @@ def test_a_version_without_a_record_is_refused() -> None:
 
     with pytest.raises(VersionError, match="names no provenance record"):
         check_content(version, lambda: bucket)
+
+
+def test_what_a_record_says_of_the_image_is_kept_for_its_check() -> None:
+    version, bucket = registered()
+    record = json.loads(bucket.objects[RECORD])
+    bucket.objects[RECORD] = json.dumps({**record, "serve_image_digest": DIGEST}).encode()
+
+    assert check_content(version, lambda: bucket).image_digest == DIGEST
+
+
+DIGEST = f"sha256:{'0' * 64}"
+
+
+def look(serving: Serving, forbidden: str = "CRITICAL", *, uri: str = "", digest: str = "") -> None:
+    """The check of a version that has this image."""
+    checked = Checked(ARN, (), (), uri or serving.uri, digest)
+    check_image(checked, serving.world.client("ecr"), forbidden)
+
+
+def digest_of(serving: Serving) -> str:
+    described = serving.world.client("ecr").describe_images(repositoryName=serving.repository)
+    return str(described["imageDetails"][0]["imageDigest"])
+
+
+def test_an_image_that_is_there_and_was_scanned_is_taken(serving: Serving) -> None:
+    serving.build()
+    by_digest = f"{serving.uri.rsplit(':', 1)[0]}@{digest_of(serving)}"
+
+    look(serving, "HIGH")
+    look(serving, digest=digest_of(serving))
+    look(serving, uri=by_digest)
+
+
+def test_an_image_that_was_never_built_is_refused(serving: Serving) -> None:
+    with pytest.raises(VersionError, match="there is no such image; see the image's build"):
+        look(serving)
+    with pytest.raises(VersionError, match="there is no such repository"):
+        look(serving, uri=serving.uri.replace("/serve-", "/other-"))
+
+
+def test_an_image_that_is_not_the_recorded_one_is_refused(serving: Serving) -> None:
+    serving.build()
+
+    with pytest.raises(VersionError, match=f"is {digest_of(serving)} now, recorded is {DIGEST}"):
+        look(serving, digest=DIGEST)
+
+
+@pytest.mark.parametrize(
+    ("fault", "forbidden", "told"),
+    [
+        (CRITICAL_FINDING, "CRITICAL", "has findings of severity 1 CRITICAL; forbidden_findings = 'CRITICAL'"),
+        (CRITICAL_FINDING, "HIGH", "has findings of severity 1 CRITICAL; forbidden_findings = 'HIGH'"),
+        (CRITICAL_FINDING, "none", ""),
+        (HIGH_FINDING, "CRITICAL", ""),
+        (HIGH_FINDING, "HIGH", "has findings of severity 1 HIGH"),
+        (UNSCANNED, "CRITICAL", "is IN_PROGRESS, needed is COMPLETE or ACTIVE: release again later"),
+        (UNSCANNED, "none", ""),
+    ],
+)
+def test_findings_that_are_forbidden_refuse_and_others_do_not(
+    serving: Serving, aws: EmbeddedAws, fault: str, forbidden: str, told: str
+) -> None:
+    aws.order_fault(serving.repository, fault)
+    serving.build()
+
+    try:
+        look(serving, forbidden)
+        said = ""
+    except VersionError as error:
+        said = str(error)
+
+    assert told in said
+    assert bool(told) == bool(said)
+
+
+def test_an_image_that_was_never_scanned_is_refused(serving: Serving) -> None:
+    serving.world.client("ecr").put_image_scanning_configuration(
+        repositoryName=serving.repository, imageScanningConfiguration={"scanOnPush": False}
+    )
+    serving.build()
+
+    with pytest.raises(VersionError, match="it was never scanned; turn on scan on push"):
+        look(serving)
+
+
+def test_a_repository_that_is_not_open_says_what_to_grant(serving: Serving, aws: EmbeddedAws) -> None:
+    serving.build()
+    stranger = aws.client("ecr", "999999999999", REGION)
+
+    with pytest.raises(VersionError) as refused:
+        check_image(Checked(ARN, (), (), serving.uri), stranger, "CRITICAL")
+
+    assert f"the policy of repository {serving.repository} of account {serving.world.account}" in str(refused.value)
+    assert "ecr:DescribeImages and ecr:DescribeImageScanFindings" in str(refused.value)
+
+
+def test_an_image_from_elsewhere_is_refused(client: Client) -> None:
+    for uri, told in (
+        ("docker.io/library/python:3", "is in no Amazon ECR repository"),
+        ("111111111111.dkr.ecr.us-east-1.amazonaws.com/a:1", "is not of eu-west-1; SageMaker pulls from there only"),
+    ):
+        with pytest.raises(VersionError, match=told):
+            check_image(Checked(ARN, (), (), uri), client("ecr"), "CRITICAL")
 
 
 class Registry:
