@@ -151,6 +151,30 @@ class JobEnvironment:
 
 
 @dataclass(frozen=True)
+class CaptureEnvironment:
+    """What a server that keeps a share of its requests must know: rendered for the model, parsed by the server.
+
+    `destination` is an S3 URI or, on a laptop, a folder; `percent` is the share of requests, from 1 to 100.
+    """
+
+    destination: str
+    percent: int
+
+    def render(self) -> dict[str, str]:
+        return {"SLIPWAY_CAPTURE_DESTINATION": self.destination, "SLIPWAY_CAPTURE_PERCENT": str(self.percent)}
+
+    @classmethod
+    def parse(cls, variables: Mapping[str, str] = os.environ) -> Self | None:
+        """None for a server that captures nothing; raises ContractError for a share that is none."""
+        destination, percent = (variables.get(f"SLIPWAY_CAPTURE_{name}", "") for name in ("DESTINATION", "PERCENT"))
+        if not destination:
+            return None
+        if not percent.isdigit() or not 1 <= int(percent) <= 100:  # noqa: PLR2004
+            raise ContractError(f"SLIPWAY_CAPTURE_PERCENT = {percent!r}; give a whole number from 1 to 100")
+        return cls(destination, int(percent))
+
+
+@dataclass(frozen=True)
 class Job:
     """One run of a step: where its artifacts lie and what it was asked to do."""
 

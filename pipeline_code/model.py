@@ -13,6 +13,10 @@ from typing import Any, Literal
 from pipeline_code import hyperparameters as parameters
 from pipeline_code.contract import ContractError
 
+Serving = Literal["realtime", "serverless", "async", "batch"]
+"""How a model's versions are served: an endpoint that answers at once, one without instances of its own, one with a
+queue, or none, only the model for transform jobs."""
+
 SCHEDULE = re.compile(r"(rate|cron)\([^()]+\)")
 
 DAY = "day"
@@ -121,7 +125,8 @@ class Model:
     `validation_days` at the end of the training months decide when boosting stops. `outcomes` are the words for labels
     0 and 1; `limits` are sentences for the report: what its figures do not say. `owner`, `intended_use` and `risk` go
     into the model card of every version. `schedule` trains on what has arrived by then: cron(...) or rate(...), in UTC,
-    https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html.
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html. `serving` is how versions are served;
+    with `shadow` a second version may get a copy of all requests, and its answers are dropped.
     """
 
     name: str
@@ -142,6 +147,8 @@ class Model:
     risk: Literal["High", "Medium", "Low", "Unknown"] = "Unknown"
     risk_reason: str = ""
     schedule: str | None = None
+    serving: Serving = "realtime"
+    shadow: bool = False
 
     def __post_init__(self) -> None:
         problems = [*self._unknown_names(), *parameters.problems(self.hyperparameters)]

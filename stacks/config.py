@@ -12,7 +12,10 @@ from pydantic import ValidationError
 from pipeline_code.contract import ContractError
 from pipeline_code.models import load_model
 from pipeline_code.models import names as model_names
-from stacks.settings import Environment, JobOverride, Platform, Settings, TrainingSettings
+from stacks.capabilities import Case, problems
+from stacks.serving_settings import ServingOverride, ServingSettings
+from stacks.settings import Environment, JobOverride, Platform, TrainingSettings
+from stacks.shapes import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +25,12 @@ ENVIRONMENTS = ROOT / "environments"
 
 TRAINS = ("image", "training", "triggers")
 """Sections of an environment that trains models."""
+
+TABLES: dict[tuple[type[Settings] | None, str], type[Settings]] = {
+    (TrainingSettings, "steps"): JobOverride,
+    (ServingSettings, "models"): ServingOverride,
+}
+"""Free tables, and what each of their entries may say."""
 
 S = TypeVar("S", bound=Settings)
 
@@ -78,6 +87,8 @@ def load(folder: Path = ENVIRONMENTS) -> Config:
     found = [e for e in environments if e]
     if platform and len(found) == len(environments):
         mistakes += _registry_mistakes(folder.name, platform, found)
+    if not mistakes:
+        mistakes += [m for environment in found for m in _serving_mistakes(folder.name, environment)]
     if mistakes or platform is None:
         raise ConfigError(mistakes)
     return Config(platform=platform, environments=tuple(found))
@@ -106,6 +117,14 @@ def _registry_mistakes(folder: str, platform: Platform, environments: list[Envir
             f"{folder}/{platform.registry}.toml: disposable = True: {', '.join(kept)} serve its versions for good; "
             "set disposable = false"
         )
+
+
+def _serving_mistakes(folder: str, environment: Environment) -> Iterator[str]:
+    """What no endpoint can be, model by model."""
+    for name in model_names():
+        model = load_model(name)
+        case = Case(name, model.serving, model.shadow, environment.stage, environment.serving.of(name))
+        yield from (f"{folder}/{environment.name}.toml: serving.{problem}" for problem in problems(case))
 
 
 def _model_mistakes() -> list[str]:
@@ -168,8 +187,8 @@ def _settings_at(kind: type[Settings], path: list[Any]) -> type[Settings] | None
     for part in path:
         field = current.model_fields.get(str(part)) if current else None
         nested = _settings_in(field.annotation) if field else None
-        if field and current is TrainingSettings:
-            return JobOverride
+        if field and (current, str(part)) in TABLES:
+            return TABLES[current, str(part)]
         current = nested
     return current
 

@@ -14,23 +14,65 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import aws_cdk as cdk
-    from aws_cdk import aws_kms as kms
 
+    from stacks.capabilities import Form
     from stacks.names import Names
+    from stacks.served import Served
 
 
-def endpoint_role(scope: cdk.Stack, id: str, *, model: str, names: Names, registry: Names, key: kms.IKey) -> iam.Role:
-    """Read the version, maybe from another account, pull its image, keep what is captured, log, look at alarms.
+def endpoint_role(scope: cdk.Stack, id: str, *, served: Served) -> iam.Role:
+    """Read the version, which may come from another account's registry, pull its image, write logs and metrics.
 
+    Beyond that, what the form of serving needs: keep what is captured, take requests from S3 and leave answers there.
     https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createmodel-perms
     """
+    names, model, registry = served.names, served.model, served.rooms.registry
     role = _role(scope, id, names.endpoint_role(model), "sagemaker.amazonaws.com")
     _read_version(role, registry, model)
     _pull_image(role, registry)
-    capture = f"arn:aws:s3:::{names.data_bucket}/{spelling.capture_prefix(model)}/*"
-    allow(role, "Capture", ["s3:PutObject"], [capture], because="SageMaker names each file by its hour.")
-    allow(role, "Encrypt", ["kms:Decrypt", "kms:GenerateDataKey"], [key.key_arn])
-    group = f"/aws/sagemaker/Endpoints/{names.endpoint(model)}"
+    if served.config.captured:
+        capture = f"arn:aws:s3:::{names.data_bucket}/{spelling.capture_prefix(model)}/*"
+        allow(role, "Capture", ["s3:PutObject"], [capture], because="Each file is named by its hour.")
+    if served.form == "async":
+        _exchange(role, names, spelling.asynchronous_prefix(model), taken=["requests"], left=["answers", "failures"])
+    if served.form == "batch":
+        _exchange(role, names, spelling.batch_prefix(model), taken=["input"], left=["output"])
+    allow(role, "Encrypt", ["kms:Decrypt", "kms:GenerateDataKey"], [served.rooms.key.key_arn])
+    _tell(role, scope, served)
+    if served.form in {"realtime", "async", "component"}:
+        # Without it a deployment ignores its alarms.
+        allow(
+            role,
+            "RollbackAlarms",
+            ["cloudwatch:DescribeAlarms"],
+            [f"arn:aws:cloudwatch:{scope.region}:{scope.account}:alarm:{served.endpoint}-*"],
+            because="The alarms of this one endpoint.",
+        )
+    return role
+
+
+def _exchange(role: iam.Role, names: Names, prefix: str, *, taken: Sequence[str], left: Sequence[str]) -> None:
+    """Take requests from S3 and leave answers there, under the model's own prefix."""
+    bucket, callers = f"arn:aws:s3:::{names.data_bucket}", "Callers name the requests, and SageMaker the answers."
+    allow(role, "TakeRequests", ["s3:GetObject"], [f"{bucket}/{prefix}/{part}/*" for part in taken], because=callers)
+    allow(role, "LeaveAnswers", ["s3:PutObject"], [f"{bucket}/{prefix}/{part}/*" for part in left], because=callers)
+    allow(
+        role,
+        "FindRequests",
+        ["s3:ListBucket"],
+        [bucket],
+        conditions={"StringLike": {"s3:prefix": [f"{prefix}/*"]}},
+    )
+
+
+LOGS: dict[Form, str] = {"component": "InferenceComponents", "batch": "TransformJobs"}
+"""Log groups of what is no endpoint by itself."""
+
+
+def _tell(role: iam.Role, scope: cdk.Stack, served: Served) -> None:
+    """Write logs and the instances' own metrics."""
+    place = LOGS.get(served.form, "Endpoints")
+    group = f"/aws/sagemaker/{place}" + ("" if served.form == "batch" else f"/{served.endpoint}")
     allow(
         role,
         "Logs",
@@ -44,17 +86,8 @@ def endpoint_role(scope: cdk.Stack, id: str, *, model: str, names: Names, regist
         ["cloudwatch:PutMetricData"],
         ["*"],
         because="The action knows no resources; the namespace is its limit.",
-        conditions={"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/Endpoints"}},
+        conditions={"StringEquals": {"cloudwatch:namespace": f"/aws/sagemaker/{place}"}},
     )
-    # Without it a deployment ignores its alarms.
-    allow(
-        role,
-        "RollbackAlarms",
-        ["cloudwatch:DescribeAlarms"],
-        [f"arn:aws:cloudwatch:{scope.region}:{scope.account}:alarm:{names.endpoint(model)}-*"],
-        because="The alarms of this one endpoint.",
-    )
-    return role
 
 
 def _read_version(role: iam.Role, registry: Names, model: str) -> None:
@@ -106,6 +139,11 @@ def serving_deployer(scope: cdk.Stack, id: str, *, models: Sequence[str], names:
         [*(f"sagemaker:{verb}Endpoint" for verb in ("Create", "Delete", "Describe", "Update")), "sagemaker:AddTags"],
         [f"{arn}:endpoint/{names.endpoint(model)}" for model in models],
     )
+    components = [f"{arn}:inference-component/{names.endpoint(m)}" for m in models if names.form(m) == "component"]
+    if components:
+        verbs = ("Create", "Delete", "Describe", "Update")
+        actions = [f"sagemaker:{verb}InferenceComponent" for verb in verbs]
+        allow(role, "Components", [*actions, "sagemaker:AddTags"], components)
     _models_and_configurations(role, arn, names)
     packages = f"arn:aws:sagemaker:{registry.region}:{registry.account}:model-package"
     allow(
@@ -161,7 +199,10 @@ def _watch_and_scale(role: iam.Role, place: str, names: Names) -> None:
         [f"arn:aws:cloudwatch:{place}:alarm:{names.prefix}-*"],
         because="The prefix is this environment's.",
     )
-    verbs = ("DeleteScalingPolicy", "DescribeScalingPolicies", "PutScalingPolicy")
+    verbs = (
+        *("DeleteScalingPolicy", "DescribeScalingPolicies", "PutScalingPolicy"),
+        *("DeleteScheduledAction", "DescribeScheduledActions", "PutScheduledAction"),
+    )
     targets = ("DeregisterScalableTarget", "DescribeScalableTargets", "RegisterScalableTarget")
     allow(
         role,

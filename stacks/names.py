@@ -5,22 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline_code.models import load_model
+from pipeline_code.models import names as model_names
+from stacks.capabilities import CAPABILITIES, Form, form_of
+
 if TYPE_CHECKING:
     from stacks.settings import Environment, Platform
 
 
 @dataclass(frozen=True)
 class Names:
-    """The physical names of one environment; all else is named by CloudFormation."""
+    """The physical names of one environment; all else is named by CloudFormation.
+
+    `to_zero` lists the models that run on no instance without requests: their endpoints have names of their own.
+    """
 
     platform: str
     environment: str
     account: str
     region: str
+    to_zero: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, platform: Platform, environment: Environment) -> Names:
-        return cls(platform.name, environment.name, environment.account, environment.region)
+        to_zero = tuple(model for model in model_names() if environment.serving.of(model).scale_to_zero)
+        return cls(platform.name, environment.name, environment.account, environment.region, to_zero)
 
     @property
     def prefix(self) -> str:
@@ -75,16 +84,28 @@ class Names:
         """The group as other accounts must name it."""
         return f"arn:aws:sagemaker:{self.region}:{self.account}:model-package-group/{self.model_package_group(model)}"
 
+    def form(self, model: str) -> Form:
+        """How a model is served here."""
+        return form_of(load_model(model).serving, scale_to_zero=model in self.to_zero)
+
     def endpoint(self, model: str) -> str:
-        return f"{self.prefix}-{dashed(model)}"
+        """An endpoint of another form has another name: SageMaker does not update one to the other."""
+        return f"{self.prefix}-{dashed(model)}{CAPABILITIES[self.form(model)].suffix}"
 
     def endpoint_role(self, model: str) -> str:
         """A role's name, because the deployer's policy, made earlier, must name it."""
-        return f"{self.endpoint(model)}-endpoint"
+        return f"{self.prefix}-{dashed(model)}-endpoint"
+
+    def dashboard(self, model: str) -> str:
+        return f"{self.prefix}-{dashed(model)}"
 
     def version_parameter(self, model: str) -> str:
         """The SSM parameter that says which version this environment is to serve."""
         return f"/{self.platform}/{self.environment}/{model}/version"
+
+    def shadow_parameter(self, model: str) -> str:
+        """The SSM parameter that says which version gets a copy of the requests; only models with a shadow have it."""
+        return f"/{self.platform}/{self.environment}/{model}/shadow"
 
     def serving_stack(self, model: str) -> str:
         """The stack that a release updates."""
@@ -143,6 +164,8 @@ LISTINGS_PREFIX = "listings"
 CHAMPION_PREFIX = "champion"
 RUNS_PREFIX = "runs"
 TEMPORARY_PREFIX = "temporary"
+ASYNCHRONOUS_PREFIX = "asynchronous"
+BATCH_PREFIX = "batch"
 
 
 def periods_prefix(model: str) -> str:
@@ -173,6 +196,16 @@ def temporary_prefix(model: str) -> str:
 def capture_prefix(model: str) -> str:
     """In the data bucket: what an endpoint was asked and answered."""
     return f"{CAPTURE_PREFIX}/{model}"
+
+
+def asynchronous_prefix(model: str) -> str:
+    """In the data bucket: `requests` of an asynchronous endpoint, its `answers` and its `failures`."""
+    return f"{ASYNCHRONOUS_PREFIX}/{model}"
+
+
+def batch_prefix(model: str) -> str:
+    """In the data bucket: `input` and `output` of transform jobs."""
+    return f"{BATCH_PREFIX}/{model}"
 
 
 def provenance_prefix(model: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 
+from pipeline_code.models import load_model
 from stacks.endpoint_role import serving_deployer
 from stacks.function import function, function_role
 from stacks.names import title
@@ -69,7 +70,9 @@ class Releases(cdk.Stack):
         """Made once with `none`; what a release wrote there no deployment of infrastructure changes."""
         names, shared = self._names, self._shared
         role = function_role(self, "ParameterRole", key=shared.key)
-        arns = [f"arn:aws:ssm:{self.region}:{self.account}:parameter{names.version_parameter(m)}" for m in models]
+        made = {f"Version{title(model)}": names.version_parameter(model) for model in models}
+        made |= {f"Shadow{title(m)}": names.shadow_parameter(m) for m in models if load_model(m).shadow}
+        arns = [f"arn:aws:ssm:{self.region}:{self.account}:parameter{name}" for name in made.values()]
         allow(role, "DesiredVersion", ["ssm:GetParameter", "ssm:PutParameter"], arns)
         maker = function(
             self,
@@ -80,11 +83,11 @@ class Releases(cdk.Stack):
             role=role,
             shared=shared,
         )
-        for model in models:
+        for logical, name in made.items():
             cdk.CustomResource(
                 self,
-                f"Version{title(model)}",
+                logical,
                 resource_type="Custom::VersionParameter",
                 service_token=maker.function_arn,
-                properties={"Name": names.version_parameter(model)},
+                properties={"Name": name},
             )

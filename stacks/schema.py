@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pipeline_code.models import names as model_names
 from pipeline_code.steps import names as step_names
-from stacks.settings import Environment, Platform, Settings
+from stacks.settings import Environment, Platform
+
+if TYPE_CHECKING:
+    from stacks.shapes import Settings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TITLES = {
@@ -23,6 +27,7 @@ def json_schema(kind: str) -> dict[str, Any]:
         del found["properties"]["name"]  # the file's own name; nobody writes it down
         found["required"].remove("name")
         found["$defs"]["TrainingSettings"]["properties"]["steps"]["propertyNames"] = {"enum": step_names()}
+        found["$defs"]["ServingSettings"]["properties"]["models"]["propertyNames"] = {"enum": model_names()}
     return {"$schema": DIALECT, "title": TITLES[kind], **found}
 
 

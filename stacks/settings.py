@@ -5,21 +5,15 @@ from __future__ import annotations
 import ipaddress
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline_code.steps import names as step_names
 from pipeline_code.steps import training_names
+from stacks.serving_settings import ServingSettings  # noqa: TC001 pydantic reads it
+from stacks.shapes import InstanceType, LogDays, Settings
 
-LogDays = Literal[30, 90, 180, 365, 731, 1827]
 Days = Annotated[int, Field(ge=1, le=3653)]
 AccountId = Annotated[str, Field(pattern=r"^[0-9]{12}$")]
-InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$", examples=["ml.m5.xlarge"])]
-
-
-class Settings(BaseModel):
-    """Frozen and strict: an unknown key is a mistake, never ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class GovernanceSettings(Settings):
@@ -190,37 +184,6 @@ class TriggersSettings(Settings):
     arrival: bool = Field(True, description="a period's manifest that arrives starts a run")
     schedule: bool = Field(True, description="the models' own schedules start runs")
     log_retention_days: LogDays = Field(90, description="how long logs of starter and notifier are kept")
-
-
-class ServingSettings(Settings):
-    """What endpoints run on, how they grow, and how a release goes over."""
-
-    instance_type: InstanceType = Field("ml.c5.large", description="instance type of the endpoint")
-    min_instances: int = Field(2, ge=1, le=100, description="fewest instances; a canary needs two")
-    max_instances: int = Field(4, ge=1, le=100, description="most instances")
-    requests_per_second: float = Field(
-        100.0, gt=0, le=100_000, description="what one instance bears, measured by a load test of this model"
-    )
-    safety_factor: float = Field(
-        0.5, gt=0, le=1, description="share of requests_per_second at which another instance is added"
-    )
-    canary_percent: int = Field(10, ge=1, le=50, description="share of the traffic a new version gets at first")
-    bake_minutes: int = Field(10, ge=1, le=60, description="how long a new version is watched before it gets all of it")
-    latency_ms: int = Field(200, ge=1, le=60_000, description="slower than this for 1 in 20 requests, and it goes back")
-    forbidden_findings: Literal["CRITICAL", "HIGH", "none"] = Field(
-        "CRITICAL",
-        description="a version whose image has findings of this severity or worse is refused; none asks for no scan",
-    )
-    capture_percent: int = Field(20, ge=0, le=100, description="share of requests kept for monitoring; 0 keeps none")
-    log_retention_days: LogDays = Field(90, description="how long logs of releases are kept")
-
-    @model_validator(mode="after")
-    def _room_for_a_canary(self) -> ServingSettings:
-        if self.max_instances < self.min_instances:
-            raise ValueError(f"max_instances = {self.max_instances} is below min_instances = {self.min_instances}")
-        if self.min_instances < 2:  # noqa: PLR2004 one for the old fleet's share, one for the new
-            raise ValueError(f"min_instances = {self.min_instances}; a canary needs at least 2")
-        return self
 
 
 class Environment(Settings):

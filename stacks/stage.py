@@ -19,7 +19,8 @@ from stacks.notices import Notices
 from stacks.readers import Readers
 from stacks.registry import Registry
 from stacks.releases import Releases
-from stacks.serving import Serving, Surroundings
+from stacks.served import Surroundings
+from stacks.serving import Serving
 from stacks.training import Neighbours, Training
 from stacks.triggers import Triggers
 

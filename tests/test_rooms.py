@@ -55,7 +55,15 @@ DOORS = {
     ),
     "rehearsal": ("commands/", "rehearsal/"),
 }
-OFFLINE = ("stacks/config.py", "stacks/names.py", "stacks/schema.py", "stacks/settings.py")
+OFFLINE = (
+    "stacks/capabilities.py",
+    "stacks/config.py",
+    "stacks/names.py",
+    "stacks/schema.py",
+    "stacks/serving_settings.py",
+    "stacks/settings.py",
+    "stacks/shapes.py",
+)
 FUNCTION_LINES, FILE_LINES, MEDIAN_LINES = 50, 300, 10
 
 
