@@ -14,6 +14,7 @@ help:
 	@echo "make test       every check that CI runs"
 	@echo "make test-long  what takes minutes: faults at random moments, several accounts"
 	@echo "make test-sdk   the same pipeline by the SageMaker SDK (installs a gigabyte)"
+	@echo "make image-test build both images and run them as SageMaker does (needs docker, podman or buildah)"
 	@echo "make bench      the figures in benchmarks/README.md, anew (minutes; leave the machine alone)"
 	@echo "make setup      only install: the environments .venv*, and node_modules"
 
@@ -29,6 +30,9 @@ test-sdk: setup .venv-sdk/.ready
 
 test-long: setup
 	@pytest -m long $(ARGS)
+
+image-test: setup
+	@pytest -m image tests/image $(ARGS)
 
 bench: setup .venv-bench/.ready
 	@python benchmarks/synth.py && python benchmarks/prepare.py && python benchmarks/serving.py
@@ -102,4 +106,4 @@ lock: .tools/uv/.ready
 	  $(LOCK) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; \
 	done
 
-.PHONY: help rehearse test test-sdk test-long bench setup lock
+.PHONY: help rehearse test test-sdk test-long image-test bench setup lock

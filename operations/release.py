@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from operations import desired, versions
+from operations import desired, stuck, versions
 from operations.champion import make_champion
 from operations.journal import REFUSED, ROLLED_BACK, SUCCEEDED, Asked, BusyError, Entry, Journal, Lease
 from operations.notices import release_notice
@@ -42,7 +42,6 @@ BUSY_SECONDS = 5.0
 PROBES_A_POLL = 3
 PROBE_NAMESPACE, PROBE_METRIC = "Slipway/Releases", "FailedProbes"
 IN_PROGRESS = "_IN_PROGRESS"
-STUCK = "UPDATE_ROLLBACK_FAILED"
 
 
 class ReleaseError(Exception):
@@ -208,9 +207,7 @@ class Releaser:
             again = arn in self._were_live()
             versions.check_stage(package, self.place.stage, again=again)
             checked = versions.check_content(package, lambda: self.client("s3"))
-            # A weakness that became known meanwhile must not bar the way back.
-            forbidden = versions.NO_LIMIT if again else self.place.forbidden_findings
-            versions.check_image(checked, self.client("ecr"), forbidden)
+            versions.check_image(checked, self.client("ecr"), self.place.forbidden_findings, again=again)
         except versions.VersionError as error:
             refused = self.journal.begin(arn, self.live(), asked)
             self.journal.end(refused, REFUSED, str(error), 0.0)
@@ -243,10 +240,10 @@ class Releaser:
         while True:
             (stack,) = cloudformation.describe_stacks(StackName=self.place.stack)["Stacks"]
             status = stack["StackStatus"]
-            if status == STUCK:
+            if status == stuck.STUCK:
                 if continued:
-                    raise ReleaseError(self._stuck(stack))
-                self.tell(f"{self.place.stack} is {STUCK}; continuing its rollback")
+                    raise ReleaseError(stuck.why(cloudformation, stack, self.place.deployer))
+                self.tell(f"{self.place.stack} is {status}; continuing its rollback")
                 cloudformation.continue_update_rollback(StackName=self.place.stack, RoleARN=self.place.deployer)
                 continued = True
                 continue
@@ -258,23 +255,6 @@ class Releaser:
                 self._probe(checked)
             time.sleep(pause)
             pause = min(pause * SLOWER, LONGEST_POLL_SECONDS)
-
-    def _stuck(self, stack: dict[str, Any]) -> str:
-        """Why a stack does not go back, and the command with which a person lets it go on without what resists."""
-        client, name = self.client("cloudformation"), self.place.stack
-        resources = client.describe_stack_resources(StackName=name)["StackResources"]
-        failed = [one for one in resources if one["ResourceStatus"] == "UPDATE_FAILED"]
-        told = "; ".join(
-            f"{one['LogicalResourceId']} ({one['ResourceType']}): {one.get('ResourceStatusReason', 'no reason given')}"
-            for one in failed
-        )
-        return (
-            f"stack {name} is {STUCK} and stays so: {told or stack.get('StackStatusReason', 'no reason given')}; "
-            "mend the cause and release again, or leave out what resists: "
-            f"aws cloudformation continue-update-rollback --region {client.meta.region_name} --stack-name {name} "
-            f"--role-arn {self.place.deployer} --resources-to-skip "
-            f"{' '.join(one['LogicalResourceId'] for one in failed) or '<LogicalResourceId>'}"
-        )
 
     def _probe(self, checked: Checked) -> None:
         """Ask the endpoint as a user would; what fails is told in the metric that an alarm of the release watches."""

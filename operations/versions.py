@@ -131,10 +131,11 @@ def check_content(package: dict[str, Any], s3: Callable[[], Any]) -> Checked:
     return Checked(arn, rows, probabilities, container["Image"], record.get("serve_image_digest", ""))
 
 
-def check_image(checked: Checked, ecr: Any, forbidden: str) -> None:
+def check_image(checked: Checked, ecr: Any, forbidden: str, *, again: bool = False) -> None:
     """Raise VersionError unless the version's image is there, is the recorded one and was scanned well enough.
 
     `forbidden` is the severity from which on findings are not borne, CRITICAL or HIGH; with `none` no scan is asked.
+    Nor is it for what was live before (`again`): a weakness that became known meanwhile must not bar the way back.
     https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImageScanFindings.html
     """
     named = IMAGE_URI.fullmatch(checked.image)
@@ -151,7 +152,7 @@ def check_image(checked: Checked, ecr: Any, forbidden: str) -> None:
         digest = found["imageDigest"]
         if checked.image_digest not in {"", digest}:
             raise VersionError(f"the image {checked.image} is {digest} now, recorded is {checked.image_digest}")
-        if forbidden != NO_LIMIT:
+        if forbidden != NO_LIMIT and not again:
             # By digest: a tag could be moved in between.
             scan = ecr.describe_image_scan_findings(**asked, imageId={"imageDigest": digest})
             _check_scan(f"the image {checked.image} ({digest})", scan, forbidden)

@@ -26,6 +26,7 @@ BOUNDED_ACTIONS = (
     "cloudwatch:PutMetricAlarm",
     "cloudwatch:PutMetricData",
     "cloudformation:ContinueUpdateRollback",
+    "cloudformation:DescribeStackResources",
     "cloudformation:DescribeStacks",
     "cloudformation:UpdateStack",
     "codebuild:BatchGetBuilds",

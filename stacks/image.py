@@ -95,6 +95,7 @@ class Image(cdk.Stack):
             image_scan_on_push=True,
             encryption_key=key,
             removal_policy=removal,
+            empty_on_delete=removal == cdk.RemovalPolicy.DESTROY,  # else one with images in it could not be deleted
         )
         repository.add_lifecycle_rule(tag_status=ecr.TagStatus.UNTAGGED, max_image_age=cdk.Duration.days(7))
         return repository
