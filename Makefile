@@ -12,7 +12,7 @@ unexport UV_PYTHON VIRTUAL_ENV PYTHONHOME PYTHONPATH
 help:
 	@echo "make rehearse   deploy to an embedded AWS, train, release, roll back (ARGS=\"--keep\", ARGS=\"--json FILE\")"
 	@echo "make test       every check that CI runs"
-	@echo "make test-long  what takes minutes: faults at random moments, several accounts"
+	@echo "make test-long  what takes minutes: faults at random moments, several accounts, the AWS CLI"
 	@echo "make test-sdk   the same pipeline by the SageMaker SDK (installs a gigabyte)"
 	@echo "make image-test build both images and run them as SageMaker does (needs docker, podman or buildah)"
 	@echo "make bench      the figures in benchmarks/README.md, anew (minutes; leave the machine alone)"
@@ -28,7 +28,7 @@ test: setup
 test-sdk: setup .venv-sdk/.ready
 	@.venv-sdk/bin/python -m pytest -m sdk tests/sdk $(ARGS)
 
-test-long: setup
+test-long: setup .venv-aws/.ready
 	@pytest -m long $(ARGS)
 
 image-test: setup
@@ -85,6 +85,13 @@ setup: .venv/.ready .venv-job/.ready .venv-serve/.ready .venv-release/.ready nod
 	@$(PIP) install -q --python .venv-sdk/bin/python --only-binary :all: --require-hashes -r requirements/sdk.txt
 	@touch $@
 
+# The AWS CLI, as people have it.
+.venv-aws/.ready: requirements/aws.txt .tools/uv/.ready
+	@echo "setup: .venv-aws"
+	@$(UV) venv -q --clear --python $(PYTHON) .venv-aws
+	@$(PIP) install -q --python .venv-aws/bin/python --require-hashes -r requirements/aws.txt
+	@touch $@
+
 # What benchmarks/ measures against.
 .venv-bench/.ready: requirements/bench.txt .tools/uv/.ready
 	@echo "setup: .venv-bench"
@@ -102,6 +109,7 @@ LOCK := $(PIP) compile -q --universal --python-version 3.11 --generate-hashes --
 lock: .tools/uv/.ready
 	$(LOCK) pyproject.toml --group dev -o requirements/dev.txt
 	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/release.txt
+	$(LOCK) --group aws -o requirements/aws.txt
 	for group in $(GROUPS); do \
 	  $(LOCK) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; \
 	done

@@ -19,6 +19,8 @@ from rehearsal import sample
 from stacks.config import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pipeline_code.model import Model
 
 PERIOD = "2013-04"
@@ -149,18 +151,18 @@ def no_champion(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def real(real_periods: Path, no_champion: Path, tmp_path_factory: pytest.TempPathFactory) -> Real:
-    prepared = run_step("prepare", tmp_path_factory.mktemp("prepare"), {"periods": real_periods})
+def make_real(periods: Path, no_champion: Path, folder: Callable[[str], Path]) -> Real:
+    """Every step but the last, for real; `folder` gives each an empty one."""
+    prepared = run_step("prepare", folder("prepare"), {"periods": periods})
     dataset, snapshot = prepared.write("dataset"), prepared.write("snapshot")
-    model = run_step("train", tmp_path_factory.mktemp("train"), {"dataset": dataset}).write("model")
-    archive = tmp_path_factory.mktemp("archive") / "model.tar.gz"
+    model = run_step("train", folder("train"), {"dataset": dataset}).write("model")
+    archive = folder("archive") / "model.tar.gz"
     pack(model, archive)
     inputs = {"dataset": dataset, "snapshot": snapshot, "model": archive.parent, "champion": no_champion}
-    evaluated = run_step("evaluate", tmp_path_factory.mktemp("evaluate"), inputs)
-    packaged = run_step("package", tmp_path_factory.mktemp("package"), {"dataset": dataset, "model": archive.parent})
+    evaluated = run_step("evaluate", folder("evaluate"), inputs)
+    packaged = run_step("package", folder("package"), {"dataset": dataset, "model": archive.parent})
     return Real(
-        periods=real_periods,
+        periods=periods,
         dataset=dataset,
         snapshot=snapshot,
         quarantine=prepared.write("quarantine"),
@@ -170,6 +172,11 @@ def real(real_periods: Path, no_champion: Path, tmp_path_factory: pytest.TempPat
         report=evaluated.write("report"),
         package=packaged.write("package"),
     )
+
+
+@pytest.fixture(scope="session")
+def real(real_periods: Path, no_champion: Path, tmp_path_factory: pytest.TempPathFactory) -> Real:
+    return make_real(real_periods, no_champion, tmp_path_factory.mktemp)
 
 
 @pytest.fixture

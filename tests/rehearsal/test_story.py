@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +10,14 @@ import pytest
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from commands.rehearse import rehearsal_plan
 from operations.champion import current_champion, make_champion
 from operations.executions import Outcome, follow_execution, last_log_lines
 from operations.periods import correct_period, upload_period
 from operations.requests import ask_starter
 from operations.starter import RequestError
-from rehearsal import coverage, sample, session
+from rehearsal import coverage, sample
 from rehearsal.facts import Facts, facts, tables
 from rehearsal.story import Rehearsal
-
-
-@pytest.fixture(scope="module")
-def rehearsal() -> Iterator[Rehearsal]:
-    plan = rehearsal_plan("dev", "flight_delay", method="change-set", validate=True)
-    with session.start(plan, tell=lambda _: None) as running:
-        running.run()
-        calls = (running.aws.state / "calls.json").read_text()
-        (running.state / "calls-of-the-story.json").write_text(calls)  # before the tests below call, too
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import sdk_pipeline
 from engine_world import World, fail, step, training
+from real_jobs import Real
+from serving_world import ENDPOINT, Serving
+
+from stacks.config import ROOT
 
 if TYPE_CHECKING:
     from rehearsal.embedded import EmbeddedAws
@@ -130,3 +136,84 @@ def test_groups_and_versions_are_made_described_and_listed(world: World, resourc
 
     assert resources.ModelPackage.get(listed.model_package_arn).model_approval_status == "Approved"
     assert resources.ModelPackage.get(listed.model_package_arn).customer_metadata_properties == {"auc": "0.77"}
+
+
+@pytest.fixture(scope="session")
+def real(real_periods: Path, no_champion: Path, tmp_path_factory: pytest.TempPathFactory) -> Real:
+    """As everywhere in the tests, but made by the environment that has what jobs use."""
+    folder = tmp_path_factory.mktemp("real")
+    command = [ROOT / ".venv/bin/python", ROOT / "tests/sdk/make_real.py", real_periods, no_champion, folder]
+    path = f"{ROOT}:{ROOT / 'tests'}"
+    subprocess.run(command, check=True, env={"PATH": "/usr/bin:/bin", "PYTHONPATH": path, "MPLCONFIGDIR": str(folder)})
+    made = json.loads((folder / "real.json").read_text())
+    return Real(**{name: Path(value) for name, value in made.items()})
+
+
+def served(resources: Any, session: Any, serving: Serving, name: str) -> Any:
+    """Model and configuration of a new version, made by the SDK's classes; returns the configuration."""
+    arn = serving.register().arn
+    resources.Model.create(
+        model_name=name,
+        primary_container={"model_package_name": arn},
+        execution_role_arn=serving.world.role,
+        session=session,
+        region=sdk_pipeline.REGION,
+    )
+    variant = {
+        "variant_name": "main",
+        "model_name": name,
+        "initial_instance_count": 2,
+        "instance_type": "ml.m5.large",
+    }
+    return resources.EndpointConfig.create(
+        endpoint_config_name=name, production_variants=[variant], session=session, region=sdk_pipeline.REGION
+    )
+
+
+@pytest.fixture
+def group(serving: Serving) -> str:
+    serving.sagemaker.create_model_package_group(ModelPackageGroupName="versions")
+    return "versions"
+
+
+def test_a_version_is_asked_for_and_approved(serving: Serving, group: str, resources: Any) -> None:
+    serving.register()
+    (listed,) = resources.ModelPackage.get_all(model_package_group_name=group)
+    version = resources.ModelPackage.get(listed.model_package_arn)
+
+    version.update(model_life_cycle={"stage": "Staging", "stage_status": "PendingApproval"})
+    asked = resources.ModelPackage.get(listed.model_package_arn)
+    version.update(model_life_cycle={"stage": "Staging", "stage_status": "Approved"}, model_approval_status="Approved")
+    approved = resources.ModelPackage.get(listed.model_package_arn)
+
+    assert (asked.model_life_cycle.stage_status, asked.model_approval_status) == (
+        "PendingApproval",
+        "PendingManualApproval",
+    )
+    assert (approved.model_life_cycle.stage, approved.model_life_cycle.stage_status) == ("Staging", "Approved")
+    assert approved.model_approval_status == "Approved"
+
+
+@pytest.mark.usefixtures("group")
+def test_an_endpoint_is_made_waited_for_asked_and_updated(serving: Serving, resources: Any, session: Any) -> None:
+    first, second = (served(resources, session, serving, name) for name in ("first", "second"))
+    known = serving.register()
+    endpoint = resources.Endpoint.create(
+        endpoint_name=ENDPOINT,
+        endpoint_config_name=first.endpoint_config_name,
+        session=session,
+        region=sdk_pipeline.REGION,
+    )
+
+    endpoint.wait_for_status("InService", poll=1, timeout=120)
+    answer = endpoint.invoke(body=known.rows[0].encode(), content_type="text/csv", accept="application/json")
+    endpoint.update(endpoint_config_name=second.endpoint_config_name)
+    endpoint.wait_for_status("InService", poll=1, timeout=120)
+
+    (prediction,) = json.loads(answer.body.read())["predictions"]
+    assert prediction["probability"] == pytest.approx(known.probabilities[0], abs=1e-6)
+    assert resources.Endpoint.get(ENDPOINT).endpoint_config_name == "second"
+    assert [one.endpoint_name for one in resources.Endpoint.get_all()] == [ENDPOINT]
+    variant = resources.EndpointConfig.get("second").production_variants[0]
+    model = resources.Model.get(variant.model_name)
+    assert model.primary_container.model_package_name.endswith(":model-package/versions/2")
