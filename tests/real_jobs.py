@@ -135,20 +135,27 @@ class Real:
         return loaded
 
 
-@pytest.fixture(scope="session")
-def real_periods(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("periods")
+def write_periods(folder: Path) -> Path:
+    """January to April, sealed as they arrive."""
     for period in sample.PERIODS[:4]:
         sample.write_period(folder / period, period)
         seal_period(folder / period)
     return folder
 
 
-@pytest.fixture(scope="session")
-def no_champion(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("champion")
+def write_no_champion(folder: Path) -> Path:
     (folder / "champion.json").write_text('{"version": "none"}')
     return folder
+
+
+@pytest.fixture(scope="session")
+def real_periods(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_periods(tmp_path_factory.mktemp("periods"))
+
+
+@pytest.fixture(scope="session")
+def no_champion(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_no_champion(tmp_path_factory.mktemp("champion"))
 
 
 def make_real(periods: Path, no_champion: Path, folder: Callable[[str], Path]) -> Real:

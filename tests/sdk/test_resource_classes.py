@@ -139,10 +139,10 @@ def test_groups_and_versions_are_made_described_and_listed(world: World, resourc
 
 
 @pytest.fixture(scope="session")
-def real(real_periods: Path, no_champion: Path, tmp_path_factory: pytest.TempPathFactory) -> Real:
+def real(tmp_path_factory: pytest.TempPathFactory) -> Real:
     """As everywhere in the tests, but made by the environment that has what jobs use."""
     folder = tmp_path_factory.mktemp("real")
-    command = [ROOT / ".venv/bin/python", ROOT / "tests/sdk/make_real.py", real_periods, no_champion, folder]
+    command = [ROOT / ".venv/bin/python", ROOT / "tests/sdk/make_real.py", folder]
     path = f"{ROOT}:{ROOT / 'tests'}"
     subprocess.run(command, check=True, env={"PATH": "/usr/bin:/bin", "PYTHONPATH": path, "MPLCONFIGDIR": str(folder)})
     made = json.loads((folder / "real.json").read_text())
@@ -207,7 +207,8 @@ def test_an_endpoint_is_made_waited_for_asked_and_updated(serving: Serving, reso
 
     endpoint.wait_for_status("InService", poll=1, timeout=120)
     answer = endpoint.invoke(body=known.rows[0].encode(), content_type="text/csv", accept="application/json")
-    endpoint.update(endpoint_config_name=second.endpoint_config_name)
+    endpoint.endpoint_config_name = second.endpoint_config_name  # the way the class takes another one
+    endpoint.update()
     endpoint.wait_for_status("InService", poll=1, timeout=120)
 
     (prediction,) = json.loads(answer.body.read())["predictions"]
