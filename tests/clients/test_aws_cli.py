@@ -123,8 +123,9 @@ def test_what_a_runbook_looks_at_is_there(rehearsal: Rehearsal, staging: Site, t
     (stack,) = serves("cloudformation", "describe-stacks", "--stack-name", place.stack)["Stacks"]
     events = serves("cloudformation", "describe-stack-events", "--stack-name", place.stack)["StackEvents"]
     alarms = serves("cloudwatch", "describe-alarms", "--alarm-name-prefix", place.endpoint)["MetricAlarms"]
-    queue = trains("sqs", "get-queue-url", "--queue-name", f"{rehearsal.plan.sites[0].stage}-approvals")["QueueUrl"]
-    waiting = trains("sqs", "get-queue-attributes", "--queue-url", queue, "--attribute-names", "All")["Attributes"]
+    sqs = ("sqs", "--endpoint-url", rehearsal.aws.endpoint)  # version 1 of the CLI has a host of its own for SQS
+    queue = trains(*sqs, "get-queue-url", "--queue-name", f"{rehearsal.plan.sites[0].stage}-approvals")["QueueUrl"]
+    waiting = trains(*sqs, "get-queue-attributes", "--queue-url", queue, "--attribute-names", "All")["Attributes"]
     said = trains(
         "logs", "filter-log-events", "--log-group-name", f"/aws/codebuild/{rehearsal.plan.sites[0].stage}-release"
     )
