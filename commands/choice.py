@@ -27,6 +27,11 @@ class UsageError(Exception):
 def chosen(env: str, model: str) -> tuple[Environment, Names]:
     """Settings and names of an environment that trains the model, after both words were found to exist."""
     known_model(model)
+    return training_place(env)
+
+
+def training_place(env: str) -> tuple[Environment, Names]:
+    """Settings and names of an environment that trains models; UsageError for one that takes its versions elsewhere."""
     environment, names = place_of(env)
     registry = load().registry_of(environment)
     if registry.name != env:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.choice import console, known_model, place_of, session_of
+from commands.choice import console, known_model, place_of, session_of, training_place
 from stacks.config import load
 from stacks.names import Names, champion_prefix
 
@@ -73,7 +73,7 @@ def replay(env: Where) -> None:
     """Hear approvals again that could not be heard: what waits in the queue of the environment that trains."""
     from operations import approvals
 
-    environment, names = place_of(env)
+    environment, names = training_place(env)
     session = session_of(environment)
     done = approvals.replay(
         session.client("sqs"), session.client("lambda"), queue=names.approvals, function=names.approvals

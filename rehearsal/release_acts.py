@@ -127,7 +127,7 @@ class ReleaseActs:
 
     def _approve(self, version: str, site: Site) -> None:
         """As an approver does in SageMaker Studio; the event of it starts the release."""
-        self._begun[site.environment] = (time.monotonic(), self._newest(site))
+        self._begun[site.environment] = (time.monotonic(), self._newest(site), self._executions()[:1])
         self._registry.update_model_package(
             ModelPackageArn=version,
             ModelLifeCycle={"Stage": site.place.stage, "StageStatus": "Approved"},
@@ -140,7 +140,7 @@ class ReleaseActs:
 
     def _command(self, verb: str, site: Site) -> None:
         """The very command a person runs, with the keys of that account."""
-        self._begun[site.environment] = (time.monotonic(), self._newest(site))
+        self._begun[site.environment] = (time.monotonic(), self._newest(site), self._executions()[:1])
         model = site.place.model
         ran = subprocess.run(
             [sys.executable, "cli.py", verb, site.environment, model],
@@ -158,17 +158,17 @@ class ReleaseActs:
         """The number of the newest release in the journal."""
         return next((entry.number for entry in self.releaser(site).journal.entries()), 0)
 
-    _begun: dict[str, tuple[float, int]] = field(default_factory=dict)
+    _begun: dict[str, tuple[float, int, list[Any]]] = field(default_factory=dict)
 
     def _wait(self, title: str, site: Site) -> None:
         """Until the release that was asked for has ended."""
-        begun, before = self._begun[site.environment]
+        begun, before, last = self._begun[site.environment]
         while True:
             entry = next(iter(self.releaser(site).journal.entries()), None)
             if entry and entry.number > before and entry.outcome != BEGAN:
                 break
-            if time.monotonic() - begun > LONGEST_SECONDS:
-                raise ReleaseActError(f"no release to {site.environment} within {LONGEST_SECONDS} s: {self._why()}")
+            if time.monotonic() - begun > LONGEST_SECONDS or self._failed_early(site, before, last):
+                raise ReleaseActError(f"no release to {site.environment}: {self._why()}")
             time.sleep(LOOK_SECONDS)
         if entry.outcome == REFUSED:
             raise ReleaseActError(f"{entry.version} was refused in {site.environment}: {entry.because}")
@@ -185,11 +185,26 @@ class ReleaseActs:
             f"{seconds:.1f} s and {released.simulated_seconds:.0f} s simulated"
         )
 
+    def _failed_early(self, site: Site, before: int, last: list[Any]) -> bool:
+        """Whether the pipeline failed before the release had begun."""
+        newest = self._executions()[:1]
+        failed = newest != last and newest[0]["status"] == "Failed"
+        return failed and self._newest(site) == before and len(self._begun) == 1
+
+    def _executions(self) -> list[Any]:
+        """Those of the release pipeline, the newest first."""
+        client = self._clients(self.sites[0])("codepipeline")
+        listed = client.list_pipeline_executions(pipelineName=f"{self.sites[0].stage}-release")
+        return [
+            {key: each[key] for key in ("pipelineExecutionId", "status")}
+            for each in listed["pipelineExecutionSummaries"]
+        ]
+
     def _why(self) -> str:
         """What the function that hears approvals and the newest execution of the release pipeline said last."""
         client = self._clients(self.sites[0])
         name = f"{self.sites[0].stage}-release"
-        found = client("codepipeline").list_pipeline_executions(pipelineName=name)["pipelineExecutionSummaries"]
+        found = self._executions()
         group = f"/aws/codebuild/{name}"
         lines = client("logs").filter_log_events(logGroupName=group)["events"] if found else []
         return "\n".join([str(found[:1]), *(line["message"] for line in lines[-20:])])

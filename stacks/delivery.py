@@ -62,8 +62,8 @@ LOOK_AT_BUCKET = ("s3:GetBucketAcl", "s3:GetBucketLocation")
 """What CodePipeline and CodeBuild ask of a bucket before they use it."""
 
 HANDED_ON = "CodePipeline names each artifact by chance; the bucket holds nothing else."
-BUILD_MINUTES = 120
-"""A release bakes for up to two times an hour; one that waits for another's lease takes longer."""
+BUILD_MINUTES = 300
+"""A release bakes twice, an hour at most each time, and may have waited an hour for another one."""
 
 
 class Delivery(cdk.Stack):
