@@ -101,7 +101,7 @@ def _releaser(env: str, model: str) -> tuple[Any, str]:
 def release_place(environment: Environment, model: str) -> Any:
     """Where a model is served, in plain values."""
     from operations.champion import ChampionPlace
-    from operations.release import Place
+    from operations.place import Place
 
     config = load()
     names = Names.of(config.platform, environment)

@@ -1,6 +1,7 @@
 """One release of a model at a time, and what became of each: lease and journal in one DynamoDB table.
 
-The lease is a conditional put with a fencing number; SSM, which holds the desired version, has no conditional write.
+The lease is a conditional put. SSM, which holds the desired version, has no conditional write: a holder renews the
+lease right before each of its own writes, so that one who has been overtaken stops there.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ LEASE_SECONDS = 300
 """A holder that has not renewed for this long is gone; another takes over and finishes what it began."""
 
 BEGAN, SUCCEEDED, ROLLED_BACK, REFUSED = "began", "succeeded", "rolled back", "refused"
+INTERRUPTED, FAILED = "interrupted", "failed"
+"""Ended before it was done; failed and could not be taken back."""
 
 
 class BusyError(Exception):
@@ -30,7 +33,8 @@ class BusyError(Exception):
 class Entry:
     """A release in the journal. `number` orders them; `cause` is who or what asked, `because` why it ended so.
 
-    `replaced` is the endpoint configuration that was live before, `approval` the number of the approval that asked.
+    `replaced` is the endpoint configuration that was live before, `taken_back` the one that did not stay; `approval` is
+    the number of the approval that asked.
     """
 
     number: int
@@ -44,6 +48,7 @@ class Entry:
     seconds: float = 0.0
     replaced: str = ""
     approval: int = 0
+    taken_back: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class Journal:
     now: Callable[[], float] = time.time
 
     def entries(self) -> list[Entry]:
-        """All of them, the newest first."""
+        """All of them, the newest first. What a newer Slipway wrote beside is passed over."""
         asked = {
             "TableName": self.table,
             "KeyConditionExpression": "model = :model AND begins_with(entry, :release)",
@@ -74,26 +79,39 @@ class Journal:
             "ConsistentRead": True,
         }
         pages = self.dynamodb.get_paginator("query").paginate(**asked)
-        return [Entry(**json.loads(item["told"]["S"])) for page in pages for item in page["Items"]]
+        told = [json.loads(item["told"]["S"]) for page in pages for item in page["Items"]]
+        known = {each.name for each in fields(Entry)}
+        return [Entry(**{name: value for name, value in one.items() if name in known}) for one in told]
 
     def begin(self, version: str, previous: str, asked: Asked, replaced: str = "") -> Entry:
+        """Raises BusyError if another has begun an entry meanwhile."""
         newest = next(iter(self.entries()), None)
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.now()))
         number = newest.number + 1 if newest else 1
         entry = Entry(
             number, version, previous, asked.cause, asked.by, stamp, replaced=replaced, approval=asked.approval
         )
-        self._put(entry)
+        try:
+            self._put(entry, ConditionExpression="attribute_not_exists(entry)")
+        except self.dynamodb.exceptions.ConditionalCheckFailedException:
+            raise BusyError(f"another release of {self.model} has begun; wait for it (`slipway history`)") from None
         return entry
+
+    def note(self, entry: Entry, **more: str) -> Entry:
+        """Keep more of an entry that is still open."""
+        noted: Entry = replace(entry, **more)  # type: ignore[arg-type] # fields by their names
+        self._put(noted)
+        return noted
 
     def end(self, entry: Entry, outcome: str, because: str, seconds: float) -> Entry:
         ended = replace(entry, outcome=outcome, because=because, seconds=round(seconds, 1))
         self._put(ended)
         return ended
 
-    def _put(self, entry: Entry) -> None:
+    def _put(self, entry: Entry, **condition: str) -> None:
         key = {"model": {"S": self.model}, "entry": {"S": f"release#{entry.number:09}"}}
-        self.dynamodb.put_item(TableName=self.table, Item={**key, "told": {"S": json.dumps(asdict(entry))}})
+        item = {**key, "told": {"S": json.dumps(asdict(entry))}}
+        self.dynamodb.put_item(TableName=self.table, Item=item, **condition)
 
     def lease(self) -> Lease:
         """A context manager; inside it nobody else releases the model. Taken before, it is taken anew."""

@@ -23,6 +23,9 @@ PASSED = {"Development": ("Passed", APPROVED), "Staging": (APPROVED,), "Producti
 
 NEVER = ("Rejected", "Archived")
 SERVING_FILE = "serving.json"
+REGISTERED = frozenset({"Image", "ModelDataUrl"})
+ADDED = ("Environment", "AdditionalS3DataSource")
+"""Parts of a container that change what it does, and that the pipeline never registers."""
 
 SEVERITIES = ("HIGH", "CRITICAL")
 """From the first one that an environment forbids on, nothing of the kind may be in an image."""
@@ -62,9 +65,12 @@ class Checked:
 
 
 def arn_of(sagemaker: Any, group: str, version: str) -> str:
-    """A version's ARN from its number in the group, or as it is."""
+    """A version's ARN from its number in the group, or as it is. Raises VersionError for one of another group."""
     if version.startswith("arn:"):
-        return version
+        within = group.replace(":model-package-group/", ":model-package/")
+        if f"{version.rpartition('/')[0]}/".endswith((f"{within}/", f"/{within}/")):
+            return version
+        raise VersionError(f"{version} is no version of {group}; release one of its own")
     pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
     found = {
         str(one["ModelPackageVersion"]): one["ModelPackageArn"]
@@ -100,6 +106,15 @@ def check_stage(package: dict[str, Any], stage: str, *, again: bool) -> None:
         )
 
 
+def may_return(sagemaker: Any, arn: str) -> bool:
+    """Whether a version that was live may be so again: it is still there, and was not rejected since."""
+    try:
+        check_stage(sagemaker.describe_model_package(ModelPackageName=arn), STAGES[0], again=True)
+    except (VersionError, ClientError):
+        return False
+    return True
+
+
 def check_content(package: dict[str, Any], s3: Callable[[], Any]) -> Checked:
     """Compare the version with the record its pipeline wrote, which nobody else can write.
 
@@ -110,13 +125,19 @@ def check_content(package: dict[str, Any], s3: Callable[[], Any]) -> Checked:
         raise VersionError(f"{arn} names no provenance record; release a version that the pipeline registered")
     client = s3()
     record = json.loads(_object(client, metadata["provenance"]))
-    container = package["InferenceSpecification"]["Containers"][0]
+    container, *more = package.get("InferenceSpecification", {}).get("Containers") or [{}]
+    if more or REGISTERED - set(container) or any(container.get(name) for name in ADDED):
+        raise VersionError(
+            f"{arn} is not what was registered: its containers are {[container, *more]}, registered was one with "
+            f"{' and '.join(sorted(REGISTERED))} only; train again and approve that version"
+        )
     archive = _object(client, container["ModelDataUrl"])
     digest = hashlib.sha256(archive).hexdigest()
     differ = [
         f"{name} is {found}, recorded is {recorded}"
         for name, found, recorded in (
             ("the artifact's address", container["ModelDataUrl"], record["artifact"]["uri"]),
+            ("the data source", _source(container), record["artifact"]["uri"]),
             ("the artifact's sha256", digest, record["artifact"]["sha256"]),
             ("the image", container["Image"], record["serve_image_uri"]),
         )
@@ -128,6 +149,10 @@ def check_content(package: dict[str, Any], s3: Callable[[], Any]) -> Checked:
         )
     test = _test_rows(archive)
     rows, probabilities = tuple(test["rows"]), tuple(test["probabilities"])
+    if not rows or len(rows) != len(probabilities):
+        raise VersionError(
+            f"{arn} has {len(rows)} test rows and {len(probabilities)} answers; train again and approve that version"
+        )
     return Checked(arn, rows, probabilities, container["Image"], record.get("serve_image_digest", ""))
 
 
@@ -188,9 +213,18 @@ def _why(error: ClientError, asked: dict[str, str]) -> str:
     return MISSING_IMAGE.get(code, str(error))
 
 
+def _source(container: dict[str, Any]) -> str:
+    """SageMaker tells an artifact's address in two ways."""
+    source = container.get("ModelDataSource", {}).get("S3DataSource", {})
+    return str(source.get("S3Uri", container["ModelDataUrl"]))
+
+
 def _object(s3: Any, uri: str) -> bytes:
     place = urlparse(uri)
-    body: bytes = s3.get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))["Body"].read()
+    try:
+        body: bytes = s3.get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))["Body"].read()
+    except ClientError as error:
+        raise VersionError(f"{uri} cannot be read: {error}; train again and approve that version") from None
     return body
 
 

@@ -1,4 +1,4 @@
-"""CodeBuild: a project's build specification really runs, as shell, in a clean copy of its source, with its role's keys.
+"""CodeBuild: a project's build specification really runs, as shell, in a clean copy of its source, in its role's name.
 
 The environment made of the lock of the release pipeline stands for the machine: its commands find that Python and
 nothing of this checkout. A project that needs a Docker daemon cannot run here: stand-ins take its images' place.
@@ -7,33 +7,32 @@ https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html
 
 from __future__ import annotations
 
-import io
+import itertools
 import os
+import shutil
 import threading
 import time
 import uuid
-import zipfile
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import yaml
 from moto.codebuild import responses
 from moto.codebuild.responses import CodeBuildResponse
 
 from rehearsal import standins
 from rehearsal.api import Caller, Json, ServiceError, install
+from rehearsal.build_source import PHASES, check_variables, fetch, log, overridden, spec
 from rehearsal.clock import clock
 from rehearsal.jobs import processes
-from rehearsal.paging import page
+from rehearsal.paging import lower_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from rehearsal.resources import Place
 
-PHASES = ("install", "pre_build", "build", "post_build")
 DESCRIBED = (
     "arn",
     "buildNumber",
@@ -55,10 +54,6 @@ OVERRIDES = {"sourceTypeOverride": "type", "sourceLocationOverride": "location",
 MINUTES = 60
 
 
-class SpecError(Exception):
-    """A build specification that cannot be run here; names what is not known."""
-
-
 @dataclass
 class Build:
     """One build: what is told of it, and what it said."""
@@ -68,9 +63,13 @@ class Build:
     said: list[str] = field(default_factory=list)
     stopped: bool = False
 
-    def phase(self, name: str, status: str = "SUCCEEDED") -> None:
-        self.described["currentPhase"] = name
-        self.described["phases"].append({"phaseType": name, "phaseStatus": status, "startTime": clock.now()})
+    def phase(self, name: str, status: str = "SUCCEEDED", because: str = "") -> None:
+        """One phase has ended, and why so."""
+        contexts = [{"statusCode": "COMMAND_EXECUTION_ERROR", "message": because}] if because else []
+        ended = {"phaseType": name, "phaseStatus": status, "endTime": clock.now(), "contexts": contexts}
+        self.described.update(currentPhase=name, phases=[*self.described["phases"], ended])
+        if because:
+            self.said.append(because)
 
     def end(self, status: str) -> None:
         self.described.update(buildStatus=status, currentPhase="COMPLETED", endTime=clock.now())
@@ -88,6 +87,7 @@ class Builds:
     ) -> None:
         self.place, self.keys, self.folder, self.python = place, keys, folder, python
         self.builds: defaultdict[Caller, dict[str, Build]] = defaultdict(dict)
+        self.numbers: defaultdict[tuple[Caller, str], Iterator[int]] = defaultdict(lambda: itertools.count(1))
 
     def install(self) -> None:
         install(CodeBuildResponse, {name: getattr(self, name) for name in dir(type(self)) if name[0].isupper()})
@@ -100,15 +100,16 @@ class Builds:
         if not found:
             raise ServiceError("ResourceNotFoundException", f"Project cannot be found: {name}")
         (project,) = found
-        number, build_id = len(self.builds[caller]) + 1, f"{name}:{uuid.uuid4()}"
+        check_variables([*project["environment"].get("environmentVariables", []), *overridden(request)])
+        build_id = f"{name}:{uuid.uuid4()}"
         source = {**project["source"], **{OVERRIDES[key]: request[key] for key in OVERRIDES if key in request}}
         variables = {each["name"]: each for each in project["environment"].get("environmentVariables", [])}
-        variables.update({each["name"]: each for each in request.get("environmentVariablesOverride", [])})
+        variables.update({each["name"]: each for each in overridden(request)})
         build = Build(
             {
                 "id": build_id,
                 "arn": self.place(caller).arn("codebuild", f"build/{build_id}"),
-                "buildNumber": number,
+                "buildNumber": next(self.numbers[caller, name]),
                 "startTime": clock.now(),
                 "currentPhase": "QUEUED",
                 "buildStatus": "IN_PROGRESS",
@@ -117,7 +118,7 @@ class Builds:
                 "source": source,
                 "environment": {**project["environment"], "environmentVariables": list(variables.values())},
                 "serviceRole": project["serviceRole"],
-                "timeoutInMinutes": project.get("timeoutInMinutes", MINUTES),
+                "timeoutInMinutes": project.get("timeoutInMinutes") or MINUTES,
                 "initiator": caller.role.rsplit("/", 1)[-1] or caller.account,
                 "logs": {"groupName": _group(project), "streamName": build_id.split(":")[1]},
             },
@@ -140,12 +141,12 @@ class Builds:
         }
 
     def ListBuilds(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        return page("ids", list(self.builds[caller]), {}, newest_first=request.get("sortOrder") != "ASCENDING")
+        return lower_page("ids", list(self.builds[caller]), request)
 
     def ListBuildsForProject(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        kept = self.builds[caller].items()
+        kept = list(self.builds[caller].items())
         found = [name for name, build in kept if build.described["projectName"] == request["projectName"]]
-        return page("ids", found, {}, newest_first=request.get("sortOrder") != "ASCENDING")
+        return lower_page("ids", found, request)
 
     def _found(self, caller: Caller, name: str) -> Build:
         if name not in self.builds[caller]:
@@ -157,55 +158,52 @@ class Builds:
         return {key: build.described[key] for key in DESCRIBED if key in build.described}
 
     def _build(self, caller: Caller, build: Build) -> None:
-        place = self.place(caller)
-        run = self._stand_in if build.described["environment"].get("privilegedMode") else self._run
+        """Whoever sees that a build has ended finds its log."""
+        place, folder = self.place(caller), self.folder / uuid.uuid4().hex[:12]
+        run = _stand_in if build.described["environment"].get("privilegedMode") else self._run
         try:
-            run(place, build)
+            status = run(place, build, folder)
         except Exception as error:  # noqa: BLE001 whatever keeps a build from running is its failure
             build.said.append(f"{type(error).__name__}: {error}")
-            build.end("FAILED")
-        self._log(place, build)
+            status = "FAILED"
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            log(place, build.described["logs"], build.said)
+        finally:
+            build.end(status)
 
-    @staticmethod
-    def _stand_in(place: Place, build: Build) -> None:
-        """A build of images: they are put by its role, but nothing is built."""
-        told = build.described
-        build.said.append("There is no Docker daemon in the embedded AWS: no command of this build is run.")
-        variables = {each["name"]: each["value"] for each in told["environment"]["environmentVariables"]}
-        build.said += standins.push(place.acting_as(told["serviceRole"]), told["source"]["location"], variables)
-        build.end("SUCCEEDED")
-
-    def _run(self, place: Place, build: Build) -> None:
-        folder = self.folder / uuid.uuid4().hex[:12]
+    def _run(self, place: Place, build: Build, folder: Path) -> str:
+        """Phase by phase; returns the build's status. After a build that failed, what follows it still runs."""
         source = folder / "src"
-        _fetch(place.acting_as(build.described["serviceRole"]), build.described["source"], source)
+        fetch(place.acting_as(build.described["serviceRole"]), build.described["source"], source)
         build.phase("DOWNLOAD_SOURCE")
-        spec = _spec(build.described["source"], source)
-        variables = self._variables(place, build, spec, folder)
-        minutes = float(build.described["timeoutInMinutes"])
-        end = time.monotonic() + minutes * MINUTES
+        wanted = spec(build.described["source"], source)
+        variables = self._variables(place, build, wanted, folder)
+        end, status = time.monotonic() + float(build.described["timeoutInMinutes"]) * MINUTES, "SUCCEEDED"
         for phase in PHASES:
-            commands = spec.get("phases", {}).get(phase, {}).get("commands", [])
+            commands = wanted.get("phases", {}).get(phase, {}).get("commands", [])
             if not commands:
                 continue
             build.described["currentPhase"] = phase.upper()
+            told = {**variables, "CODEBUILD_BUILD_SUCCEEDING": str(int(status == "SUCCEEDED"))}
             code = processes.run(
                 ["/bin/sh", "-e", "-c", "\n".join(commands)],
                 folder=source,
-                environment=variables,
+                environment=told,
                 heard=build.said.append,
                 seconds=end - time.monotonic(),
                 until=lambda: build.stopped,
             )
-            if code:
-                build.phase(phase.upper(), "FAILED")
-                build.said.append(f"phase {phase} ended with exit code {code}")
-                build.end("STOPPED" if build.stopped else "FAILED")
-                return
-            build.phase(phase.upper())
-        build.end("SUCCEEDED")
+            if not code:
+                build.phase(phase.upper())
+                continue
+            status = "STOPPED" if build.stopped else "TIMED_OUT" if time.monotonic() >= end else "FAILED"
+            build.phase(phase.upper(), status, f"phase {phase} ended with exit code {code}")
+            if phase != "build" or status != "FAILED":
+                break
+        return status
 
-    def _variables(self, place: Place, build: Build, spec: Json, folder: Path) -> Mapping[str, str]:
+    def _variables(self, place: Place, build: Build, wanted: Json, folder: Path) -> Mapping[str, str]:
         """What CodeBuild sets, the specification's, the project's and the caller's variables, and keys of the role."""
         told = build.described
         given = {each["name"]: each["value"] for each in told["environment"]["environmentVariables"]}
@@ -226,25 +224,9 @@ class Builds:
             "CODEBUILD_BUILD_NUMBER": str(told["buildNumber"]),
             "CODEBUILD_INITIATOR": told["initiator"],
             "CODEBUILD_SRC_DIR": str(folder / "src"),
-            **{name: str(value) for name, value in spec.get("env", {}).get("variables", {}).items()},
+            **{name: str(value) for name, value in wanted.get("env", {}).get("variables", {}).items()},
             **given,
         }
-
-    @staticmethod
-    def _log(place: Place, build: Build) -> None:
-        logs, where = place.client("logs"), build.described["logs"]
-        for make, given in (
-            (logs.create_log_group, {"logGroupName": where["groupName"]}),
-            (logs.create_log_stream, {"logGroupName": where["groupName"], "logStreamName": where["streamName"]}),
-        ):
-            try:
-                make(**given)
-            except logs.exceptions.ResourceAlreadyExistsException:
-                continue
-        at = int(time.time() * 1000)
-        lines = [{"timestamp": at, "message": line} for line in build.said if line]
-        if lines:
-            logs.put_log_events(logGroupName=where["groupName"], logStreamName=where["streamName"], logEvents=lines)
 
 
 def _where_needed(check: Callable[[Json], None]) -> Callable[[Json], None]:
@@ -262,24 +244,10 @@ def _group(project: Json) -> str:
     return str(configured.get("groupName") or f"/aws/codebuild/{project['name']}")
 
 
-def _fetch(place: Place, source: Json, folder: Path) -> None:
-    """The source, unpacked where nothing else is."""
-    folder.mkdir(parents=True)
-    if source["type"] not in {"S3", "CODEPIPELINE"} or not source.get("location"):
-        raise SpecError(f"source {source['type']} {source.get('location', '')}: the embedded AWS fetches from S3 only")
-    bucket, _, key = source["location"].removeprefix("arn:aws:s3:::").partition("/")
-    body = place.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-    with zipfile.ZipFile(io.BytesIO(body)) as archive:
-        archive.extractall(folder)
-
-
-def _spec(source: Json, folder: Path) -> Json:
-    """The build specification: as the project has it, or the file of the source that it names."""
-    text = source.get("buildspec") or "buildspec.yml"
-    file = folder / text if "\n" not in text and text.endswith((".yml", ".yaml")) else None
-    spec: Any = yaml.safe_load(file.read_text() if file else text)
-    unknown = set(spec) - {"version", "phases", "env"} | set(spec.get("phases", {})) - set(PHASES)
-    if unknown:
-        raise SpecError(f"the embedded AWS does not carry out {', '.join(sorted(unknown))} of a build specification")
-    found: Json = spec
-    return found
+def _stand_in(place: Place, build: Build, _folder: Path) -> str:
+    """A build of images: they are put by its role, but nothing is built."""
+    told = build.described
+    build.said.append("There is no Docker daemon in the embedded AWS: no command of this build is run.")
+    variables = {each["name"]: each["value"] for each in told["environment"]["environmentVariables"]}
+    build.said += standins.push(place.acting_as(told["serviceRole"]), told["source"]["location"], variables)
+    return "SUCCEEDED"

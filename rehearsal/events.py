@@ -10,6 +10,7 @@ import logging
 import uuid
 from typing import TYPE_CHECKING, Any, cast
 
+from botocore.exceptions import ClientError
 from moto.events.models import Rule, events_backends
 from moto.s3 import notifications
 
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     from rehearsal.resources import Place
 
 log = logging.getLogger(__name__)
+
+RETRIES = (1, 2)
+"""Seconds before an event is delivered again; AWS goes on for a day, which nothing here takes to recover."""
+
+PASSING = frozenset({"ThrottlingException", "TooManyRequestsException", "ServiceException", "InternalFailure"})
+"""Errors that may pass."""
 
 
 def send(place: Place, source: str, kind: str, detail: Json, resources: list[str]) -> None:
@@ -87,10 +94,51 @@ def _pass(place: Place, rule: Any, event: Json) -> None:
     if rule.state != "ENABLED" or not rule.event_pattern.matches_event(cast("Any", event)):
         return
     for target in rule.targets:
+        _try(place, rule, target, json.loads(target["Input"]) if "Input" in target else event)
+
+
+def _try(place: Place, rule: Any, target: Json, event: Json) -> None:
+    """Deliver, and try again what may pass; what stays undeliverable goes to the target's dead letter queue.
+
+    A target that is not there or takes nothing is not tried again:
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
+    """
+    allowed = int(target.get("RetryPolicy", {}).get("MaximumRetryAttempts", len(RETRIES)))
+    for attempt, seconds in enumerate((*RETRIES[:allowed], None)):
         try:
-            deliver(place, target["Arn"], json.loads(target["Input"]) if "Input" in target else event)
-        except Exception:
-            log.exception("EventBridge target %s of rule %s", target["Arn"], rule.name)
+            deliver(place, target["Arn"], event)
+        except Exception as error:
+            final = isinstance(error, ClientError) and error.response["Error"]["Code"] not in PASSING
+            if final or seconds is None:
+                log.exception("EventBridge target %s of rule %s", target["Arn"], rule.name)
+                _keep(place, rule, target, event, (error, attempt))
+                return
+            clock.skip(seconds, f"target {target['Arn']} of rule {rule.name} is tried again")
+        else:
+            return
+
+
+def _keep(place: Place, rule: Any, target: Json, event: Json, failed: tuple[Exception, int]) -> None:
+    """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html."""
+    queue = target.get("DeadLetterConfig", {}).get("Arn")
+    if not queue:
+        return
+    error, retries = failed
+    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+    told = {
+        "RULE_ARN": rule.arn,
+        "TARGET_ARN": target["Arn"],
+        "ERROR_CODE": code,
+        "ERROR_MESSAGE": str(error),
+        "RETRY_ATTEMPTS": str(retries),
+    }
+    attributes = {name: {"DataType": "String", "StringValue": value} for name, value in told.items()}
+    sqs = place.client("sqs")
+    try:
+        url = sqs.get_queue_url(QueueName=queue.split(":")[5])["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(event), MessageAttributes=attributes)
+    except ClientError:
+        log.exception("dead letter queue %s of rule %s", queue, rule.name)
 
 
 def deliver(place: Place, arn: str, event: Json) -> None:

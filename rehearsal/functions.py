@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,8 @@ class Worker:
         """{"result"} or {"error"}, and {"log"}."""
         assert self._process.stdin  # noqa: S101 they are pipes
         assert self._process.stdout  # noqa: S101
-        with self._lock:
+        line = ""
+        with self._lock, suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(event) + "\n")
             self._process.stdin.flush()
             line = self._process.stdout.readline()
@@ -60,6 +62,10 @@ class Worker:
             return {"error": {"errorType": "Runtime.ExitError", "errorMessage": "the process ended"}, "log": []}
         answer: Json = json.loads(line)
         return answer
+
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
 
     def end(self) -> None:
         self._process.kill()
@@ -104,7 +110,7 @@ class Functions:
         return json.dumps(answer["result"]).encode()
 
     def _until_done(self, function: LambdaFunction, event: Json) -> None:
-        """An event nobody waits for: tried three times, then given to the dead letter topic."""
+        """An event nobody waits for: tried three times, then given to the dead letter queue or topic."""
         answer = self._run(function, event)
         for seconds in ASYNCHRONOUS_RETRIES:
             if "error" not in answer:
@@ -115,12 +121,21 @@ class Functions:
         if "error" in answer and target:
             self._keep_dead_letter(function, target, event, answer["error"])
 
-    def _keep_dead_letter(self, function: LambdaFunction, target: str, event: Json, error: Json) -> None:
+    @staticmethod
+    def _keep_dead_letter(function: LambdaFunction, target: str, event: Json, error: Json) -> None:
+        """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html."""
         from moto.sns.models import sns_backends
+        from moto.sqs.models import sqs_backends
 
-        backend = sns_backends[function.account_id][function.region]
-        told = {"ErrorMessage": {"Type": "String", "Value": str(error.get("errorMessage"))}}
-        backend.publish(message=json.dumps(event), arn=target, message_attributes=told)
+        kind, body = target.split(":")[2], json.dumps(event)
+        told = {"data_type": "String", "string_value": str(error.get("errorMessage"))}
+        if kind == "sqs":
+            queues = sqs_backends[function.account_id][function.region]
+            queues.send_message(target.split(":")[5], body, message_attributes={"ErrorMessage": told})
+        else:
+            topics = sns_backends[function.account_id][function.region]
+            attributes = {"ErrorMessage": {"Type": told["data_type"], "Value": told["string_value"]}}
+            topics.publish(message=body, arn=target, message_attributes=attributes)
 
     def _run(self, function: LambdaFunction, event: Json) -> Json:
         answer = self._worker(function).run(event)
@@ -140,7 +155,7 @@ class Functions:
         settings = json.dumps([function.function_arn, function.handler, function.environment_vars], sort_keys=True)
         key = hashlib.sha256(settings.encode() + function.code_bytes).hexdigest()
         with self._lock:
-            if key not in self._workers:
+            if key not in self._workers or self._workers[key].ended:
                 folder = self._unpacked(function)
                 self._workers[key] = Worker(function, folder, self._environment(function))
             return self._workers[key]

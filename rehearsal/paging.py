@@ -15,7 +15,7 @@ Json = dict[str, Any]
 PAGE = 100
 
 
-def page(key: str, found: Sequence[Json], request: Json, *, newest_first: bool = True) -> Json:
+def page(key: str, found: Sequence[Any], request: Json, *, newest_first: bool = True) -> Json:
     """One answer of a list operation: the page the request asks for, and the token of the next if there is one.
 
     `found` is in order of creation; what SortBy names beside it is not told apart here.
@@ -27,6 +27,15 @@ def page(key: str, found: Sequence[Json], request: Json, *, newest_first: bool =
     if start + size < len(ordered):
         answer["NextToken"] = base64.urlsafe_b64encode(f"from-{start + size}".encode()).decode()
     return answer
+
+
+def lower_page(key: str, found: Sequence[Any], request: Json, *, newest_first: bool = True) -> Json:
+    """The same for services whose names begin with a small letter."""
+    asked = {"NextToken": request.get("nextToken"), "MaxResults": request.get("maxResults")}
+    if "sortOrder" in request:
+        newest_first = request["sortOrder"] != "ASCENDING"
+    answer = page(key, found, asked, newest_first=newest_first)
+    return {key: answer[key], **({"nextToken": answer["NextToken"]} if "NextToken" in answer else {})}
 
 
 def between(request: Json, created: Callable[[Json], datetime], found: Sequence[Json]) -> list[Json]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from operations.journal import Entry
-    from operations.release import Place
+    from operations.place import Place
     from rehearsal.embedded import EmbeddedAws
     from rehearsal.inbox import Notice
 
@@ -188,8 +188,12 @@ class ReleaseActs:
     def _failed_early(self, site: Site, before: int, last: list[Any]) -> bool:
         """Whether the pipeline failed before the release had begun."""
         newest = self._executions()[:1]
-        failed = newest != last and newest[0]["status"] == "Failed"
-        return failed and self._newest(site) == before and len(self._begun) == 1
+        if newest == last or newest[0]["status"] != "Failed" or self._newest(site) > before:
+            return False
+        run = self._clients(self.sites[0])("codepipeline").get_pipeline_execution(
+            pipelineName=f"{self.sites[0].stage}-release", pipelineExecutionId=newest[0]["pipelineExecutionId"]
+        )
+        return {"name": "environment", "resolvedValue": site.environment} in run["pipelineExecution"]["variables"]
 
     def _executions(self) -> list[Any]:
         """Those of the release pipeline, the newest first."""

@@ -51,6 +51,8 @@ class Serving(cdk.Stack):
         if self._served.form == "batch":
             return
         configured = self._configured(released)
+        # A release that takes back what its stack believes in learns here what to collect.
+        cdk.CfnOutput(self, "Configuration", value=configured.attr_endpoint_config_name, condition=live)
         alarms = watching.takes_back(self._served, configured)
         endpoint = self._endpoint(configured, alarms)
         grows: cdk.CfnResource = endpoint

@@ -18,7 +18,7 @@ from real_jobs import Real
 from operations import desired
 from operations.champion import ChampionPlace
 from operations.journal import Journal
-from operations.release import Place
+from operations.place import Place
 from stacks.config import ROOT
 
 ENDPOINT, GROUP = "live", "versions"
@@ -261,6 +261,7 @@ def _template(parameter: str, role: str) -> dict[str, Any]:
             **{name: {**resource, "Condition": "Live"} for name, resource in resources.items()},
             "Topic": {"Type": "AWS::SNS::Topic", "Properties": {}},
         },
+        "Outputs": {"Configuration": {"Condition": "Live", "Value": {"Fn::GetAtt": ["Config", "EndpointConfigName"]}}},
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from operations.release import PROBE_NAMESPACE
+from operations import probes
 from rehearsal.release_acts import Site
 from rehearsal.scenes import STAGING
 from rehearsal.story import Rehearsal
@@ -132,6 +132,6 @@ def test_what_a_runbook_looks_at_is_there(rehearsal: Rehearsal, staging: Site, t
 
     assert stack["StackStatus"] == "UPDATE_COMPLETE"
     assert events[0]["StackName"] == place.stack
-    assert {alarm["Namespace"] for alarm in alarms} >= {PROBE_NAMESPACE}
+    assert {alarm["Namespace"] for alarm in alarms} >= {probes.NAMESPACE}
     assert waiting["ApproximateNumberOfMessages"] == "0"
     assert any("is live in" in event["message"] for event in said["events"])

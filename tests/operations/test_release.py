@@ -14,8 +14,9 @@ from serving_world import Serving, Version
 
 from operations import desired
 from operations.champion import current_champion
-from operations.journal import LEASE_SECONDS, ROLLED_BACK, SUCCEEDED, Journal
-from operations.release import ReleaseError, Releaser
+from operations.journal import FAILED, LEASE_SECONDS, ROLLED_BACK, SUCCEEDED, Journal
+from operations.release import Releaser
+from operations.serving_stack import ReleaseError
 from operations.versions import VersionError
 from rehearsal.embedded import EmbeddedAws
 from rehearsal.faults import CRITICAL_FINDING, FAILING, RESISTS, SLOW
@@ -222,7 +223,7 @@ def test_elsewhere_nobody_is_crowned(serving: Serving) -> None:
 def test_nothing_to_go_back_to_is_said(serving: Serving) -> None:
     serving.register()
 
-    with pytest.raises(ReleaseError, match="no other version was live in dev; live there were none"):
+    with pytest.raises(ReleaseError, match="no earlier version that is not rejected was live in dev; live were none"):
         releaser(serving).rollback()
     with pytest.raises(ReleaseError, match="1 was live in dev"):
         releaser(serving).rollback("1")
@@ -299,6 +300,8 @@ def test_a_stack_that_was_left_stuck_is_mended_and_released(serving: Serving, aw
     with pytest.raises(ReleaseError, match="UPDATE_ROLLBACK_FAILED and stays so"):
         releaser(serving).release("2")
     assert stack_status(serving) == "UPDATE_ROLLBACK_FAILED"
+    assert truth(serving) == (serving.arn("1"), serving.arn("1"))  # a deployment now would bring nothing else about
+    assert releaser(serving).journal.entries()[0].outcome == FAILED
 
     assert releaser(serving).release("2").outcome == SUCCEEDED
 

@@ -68,3 +68,23 @@ def test_a_job_announces_its_states(world: World, heard: Any) -> None:
         "InProgress",
         "Completed",
     ]
+
+
+def test_what_a_target_cannot_take_is_kept_in_its_queue_and_the_others_still_hear(client: Client, account: str) -> None:
+    queues = {name: client("sqs").create_queue(QueueName=name)["QueueUrl"] for name in ("dead", "alive")}
+    arn = f"arn:aws:sqs:eu-west-1:{account}:"
+    events = client("events")
+    events.put_rule(Name="all", EventPattern=json.dumps({"source": ["mine"]}))
+    gone = {"Id": "1", "Arn": f"{arn}gone", "DeadLetterConfig": {"Arn": f"{arn}dead"}}
+    events.put_targets(Rule="all", Targets=[gone, {"Id": "2", "Arn": f"{arn}alive"}])
+
+    events.put_events(Entries=[{"Source": "mine", "DetailType": "kind", "Detail": json.dumps({"a": 1})}])
+
+    kept, heard = (
+        client("sqs").receive_message(QueueUrl=queues[name], MessageAttributeNames=["All"])["Messages"][0]
+        for name in ("dead", "alive")
+    )
+    assert json.loads(kept["Body"])["detail"] == json.loads(heard["Body"])["detail"] == {"a": 1}
+    told = {name: value["StringValue"] for name, value in kept["MessageAttributes"].items()}
+    assert told["TARGET_ARN"] == f"{arn}gone"
+    assert told["ERROR_CODE"].endswith("NonExistentQueue")

@@ -20,6 +20,7 @@ def handle(event, context):
     print("doing", what)
     if what == "who": return {"arn": boto3.client("sts").get_caller_identity()["Arn"], "word": os.environ["WORD"]}
     if what == "fail": raise ValueError("no such row")
+    if what == "exit": os._exit(1)
     if what == "polars": import polars
     if what == "count":
         handle.calls = getattr(handle, "calls", 0) + 1
@@ -100,3 +101,40 @@ def test_an_event_that_fails_three_times_reaches_the_dead_letter_topic(
 
     assert json.loads(json.loads(got[0]["Body"])["Message"]) == {"what": "fail"}
     assert [wait["seconds"] for wait in aws.clock()["waits"][before:] if "function f" in wait["why"]] == [60, 120]
+
+
+@pytest.mark.usefixtures("function")
+def test_an_event_that_fails_three_times_reaches_the_dead_letter_queue(client: Client) -> None:
+    queue = client("sqs").create_queue(QueueName="unheard")["QueueUrl"]
+    arn = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    made = client("lambda").get_function(FunctionName="f")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("entry.py", "def handle(event, context): raise ValueError('no')")
+    client("lambda").create_function(
+        FunctionName="g",
+        Runtime="python3.14",
+        Role=made["Configuration"]["Role"],
+        Handler="entry.handle",
+        Code={"ZipFile": packed.getvalue()},
+        DeadLetterConfig={"TargetArn": arn},
+    )
+
+    client("lambda").invoke(FunctionName="g", InvocationType="Event", Payload=b'{"a": 1}')
+
+    assert json.loads(_kept(client, queue)["Body"]) == {"a": 1}
+
+
+def test_a_function_whose_process_ended_is_started_again(function: Any) -> None:
+    assert answer(function({"what": "exit"}))["errorType"] == "Runtime.ExitError"
+
+    assert [answer(function({"what": "count"})) for _ in range(2)] == [1, 2]
+
+
+def _kept(client: Client, queue: str) -> Any:
+    for _ in range(200):
+        got = client("sqs").receive_message(QueueUrl=queue).get("Messages", [])
+        if got:
+            return got[0]
+        time.sleep(0.05)
+    raise AssertionError("nothing was kept")

@@ -1,0 +1,27 @@
+"""Where a model is served: plain values of one environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from operations.champion import ChampionPlace
+
+
+@dataclass(frozen=True)
+class Place:
+    """The names that the templates gave, and what the environment asks of versions."""
+
+    model: str
+    environment: str
+    stage: str
+    group: str
+    stack: str
+    endpoint: str
+    parameter: str
+    table: str
+    deployer: str
+    champion: ChampionPlace
+    notices: str
+    forbidden_findings: str = "CRITICAL"

@@ -1,0 +1,117 @@
+"""People ask the endpoint all the while it is released: nobody meets an error, everybody an answer of a version."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from operations.release import Releaser
+from operations.serving_stack import ReleaseError
+from rehearsal.faults import FAILING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from serving_world import Serving, Version
+
+    from rehearsal.embedded import EmbeddedAws
+
+PEOPLE = 3
+PAUSE_SECONDS = 0.02
+
+
+@dataclass
+class Crowd:
+    """People who ask, one request after the other, and what they were told."""
+
+    serving: Serving
+    version: Version
+    answers: list[tuple[int, float]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def ask(self) -> None:
+        number = 0
+        while not self.over.wait(PAUSE_SECONDS):
+            number = (number + 1) % len(self.version.rows)
+            try:
+                answer = self.serving.runtime.invoke_endpoint(
+                    EndpointName=self.serving.place.endpoint,
+                    Body=self.version.rows[number].encode(),
+                    ContentType="text/csv",
+                    Accept="application/json",
+                )
+            except ClientError as error:
+                self.errors.append(str(error))
+                continue
+            told = json.loads(answer["Body"].read())["predictions"][0]["probability"]
+            self.answers.append((number, float(told)))
+
+    @property
+    def wrong(self) -> list[tuple[int, float]]:
+        """Both versions are the same model here, so there is one right answer to each row."""
+        right = self.version.probabilities
+        return [(number, told) for number, told in self.answers if not abs(told - right[number]) <= 1e-6]
+
+
+@contextmanager
+def crowd(serving: Serving, version: Version) -> Iterator[Crowd]:
+    made = Crowd(serving, version)
+    people = [threading.Thread(target=made.ask) for _ in range(PEOPLE)]
+    for person in people:
+        person.start()
+    try:
+        yield made
+    finally:
+        made.over.set()
+        for person in people:
+            person.join()
+
+
+@pytest.fixture
+def releases(serving: Serving) -> Any:
+    serving.deploy()
+    for _ in range(3):
+        serving.register()
+    made = Releaser(serving.world.client, serving.place, poll_seconds=0.05)
+    made.release("1")
+    return made
+
+
+def version(serving: Serving) -> Version:
+    return serving.register()
+
+
+@pytest.mark.long
+def test_nobody_notices_a_release_and_a_rollback(serving: Serving, releases: Releaser) -> None:
+    with crowd(serving, version(serving)) as people:
+        for _ in range(3):
+            releases.release("2")
+            releases.rollback("1")
+
+    assert people.errors == []
+    assert people.wrong == []
+    assert len(people.answers) > PEOPLE
+
+
+@pytest.mark.long
+def test_of_a_release_that_fails_people_see_its_canary_only_and_nothing_afterwards(
+    serving: Serving, releases: Releaser, aws: EmbeddedAws
+) -> None:
+    asked = version(serving)
+    aws.order_fault(serving.place.endpoint, FAILING)
+    with crowd(serving, asked) as people, pytest.raises(ReleaseError, match="is in ALARM"):
+        releases.release("3")
+    with crowd(serving, asked) as later:
+        while len(later.answers) < 50:  # it is over; nobody meets the bad fleet any more
+            threading.Event().wait(PAUSE_SECONDS)
+
+    assert all("as it was ordered to" in error for error in people.errors)
+    assert len(people.errors) < len(people.answers)
+    assert (people.wrong, later.errors, later.wrong) == ([], [], [])

@@ -1,0 +1,298 @@
+"""What releases call, small and fast: a registry, an endpoint and its stack that end as they are told to.
+
+DynamoDB is moto's, for its conditional writes; that the rest behaves as the embedded AWS does is a test of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import json
+import tarfile
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from operations import versions
+from operations.champion import ChampionPlace
+from operations.journal import LEASE_SECONDS, Journal
+from operations.place import Place
+from operations.release import Releaser
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GROUP_ARN = "arn:aws:sagemaker:eu-west-1:111111111111:model-package-group/g"
+VERSIONS = GROUP_ARN.replace("-group/", "/")
+IMAGE = "111111111111.dkr.ecr.eu-west-1.amazonaws.com/serve:1"
+STAGE, PARAMETER, TABLE = "Staging", "/version", "releases"
+GOOD, STACK_FAILS, CLAIMS = "good", "stack fails", "claims success"
+LOOKS = 2
+"""How often a stack is looked at before its update has ended."""
+
+CHAMPION = ChampionPlace("b", "champion/m")
+PLACE = Place("m", "staging", STAGE, GROUP_ARN, "s", "e", PARAMETER, TABLE, "role", CHAMPION, "topic", "none")
+
+
+class KilledError(BaseException):
+    """The process is no more."""
+
+
+def refused(message: str, code: str = "ValidationException") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "Operation")
+
+
+@cache
+def _dynamodb() -> Any:
+    """Making a client takes longer than all that is asked of it."""
+    return boto3.client("dynamodb", region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x")
+
+
+@dataclass
+class SmallWorld:
+    """`ending` is how the next update ends; `went_live` hears of every version that comes to serve."""
+
+    packages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    objects: dict[str, bytes] = field(default_factory=dict)
+    configs: dict[str, str] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=lambda: {PARAMETER: "none"})
+    bad: set[str] = field(default_factory=set)
+    endpoint: dict[str, str] | None = None
+    ending: str = GOOD
+    went_live: Callable[[str], None] = lambda _: None
+    before_call: Callable[[], None] = lambda: None
+    stack: dict[str, Any] = field(default_factory=lambda: {"StackStatus": "CREATE_COMPLETE", "Outputs": []})
+    applied: str = "none"
+    wanted: str = ""
+    looks: int = 0
+    names: Any = field(default_factory=lambda: itertools.count(1))
+
+    @cached_property
+    def dynamodb(self) -> Any:
+        made = _dynamodb()
+        keys = [("model", "HASH"), ("entry", "RANGE")]
+        made.create_table(
+            TableName=TABLE,
+            KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        return made
+
+    def client(self, service: str) -> Any:
+        """Every call of it is told to `before_call` first."""
+        return _Counted(self.dynamodb if service == "dynamodb" else _Services(self), self)
+
+    def releaser(self) -> Releaser:
+        return Releaser(self.client, PLACE, poll_seconds=0)
+
+    def let_lease_run_out(self) -> None:
+        key = {"model": {"S": "m"}, "entry": {"S": "lease"}}
+        item = self.dynamodb.get_item(TableName=TABLE, Key=key).get("Item")
+        if item:
+            until = {"N": str(float(item["held_until"]["N"]) - LEASE_SECONDS - 1)}
+            self.dynamodb.put_item(TableName=TABLE, Item={**item, "held_until": until})
+
+    @property
+    def journal(self) -> Journal:
+        return Journal(self.dynamodb, TABLE, "m")
+
+    # Versions.
+
+    def register(self, *, bad: bool = False) -> str:
+        number = len(self.packages) + 1
+        arn, uri, record = f"{VERSIONS}/{number}", f"s3://b/{number}/model.tar.gz", f"s3://b/{number}/record.json"
+        body = _archive(number)
+        artifact = {"uri": uri, "sha256": hashlib.sha256(body).hexdigest()}
+        self.objects[uri] = body
+        self.objects[record] = json.dumps({"artifact": artifact, "serve_image_uri": IMAGE}).encode()
+        self.packages[arn] = {
+            "ModelPackageArn": arn,
+            "ModelPackageGroupName": "g",
+            "ModelPackageVersion": number,
+            "ModelApprovalStatus": "PendingManualApproval",
+            "ModelLifeCycle": {"Stage": "Development", "StageStatus": "Passed"},
+            "InferenceSpecification": {"Containers": [{"Image": IMAGE, "ModelDataUrl": uri}]},
+            "CustomerMetadataProperties": {"provenance": record, "model_sha256": artifact["sha256"]},
+            "LastModifiedTime": "",
+        }
+        if bad:
+            self.bad.add(arn)
+        return arn
+
+    def pristine(self, arn: str) -> bool:
+        (container,) = self.packages[arn]["InferenceSpecification"]["Containers"]
+        number = self.packages[arn]["ModelPackageVersion"]
+        uri = f"s3://b/{number}/model.tar.gz"
+        return container == {"Image": IMAGE, "ModelDataUrl": uri} and self.objects[uri] == _archive(number)
+
+    def may_be_released(self, arn: str) -> bool:
+        """Whether it is approved for the stage, as it stands."""
+        try:
+            versions.check_stage(self.packages[arn], STAGE, again=False)
+        except versions.VersionError:
+            return False
+        return self.pristine(arn)
+
+    # The endpoint, and the stack that owns it.
+
+    @property
+    def live(self) -> str:
+        return self.models[self.configs[self.endpoint["EndpointConfigName"]]] if self.endpoint else "none"
+
+    def answer(self) -> float:
+        """What the endpoint predicts: each version has an answer of its own."""
+        right = _probability(self.packages[self.live]["ModelPackageVersion"])
+        return right + 0.5 if self.live in self.bad else right
+
+    def update_stack(self) -> None:
+        if self.stack["StackStatus"].endswith("_IN_PROGRESS"):
+            raise refused(f"Stack:s is in {self.stack['StackStatus']} state and can not be updated.", "ValidationError")
+        self.wanted = self.parameters[PARAMETER]
+        if self.wanted == self.applied:
+            raise refused("No updates are to be performed.", "ValidationError")
+        self.stack, self.looks = {**self.stack, "StackStatus": "UPDATE_IN_PROGRESS"}, LOOKS
+
+    def look(self) -> None:
+        """Time passes for the stack whenever it is looked at."""
+        if self.stack["StackStatus"].endswith("_IN_PROGRESS"):
+            self.looks -= 1
+            if self.looks <= 0:
+                self._end()
+
+    def _end(self) -> None:
+        ending, self.ending = self.ending, GOOD
+        if self.wanted == "none":
+            self._remove()
+        elif ending == STACK_FAILS or (ending == CLAIMS and self.endpoint is None):
+            self.stack |= {"StackStatus": "UPDATE_ROLLBACK_COMPLETE", "StackStatusReason": "an alarm is in ALARM"}
+            return
+        else:
+            self._serve(stays=ending == GOOD)
+        self.applied = self.wanted
+        self.stack["StackStatus"] = "UPDATE_COMPLETE"
+
+    def _serve(self, *, stays: bool) -> None:
+        number = next(self.names)
+        model, config = f"model-{number}", f"config-{number}"
+        self.models[model], self.configs[config] = self.wanted, model
+        self.stack["Outputs"] = [{"OutputKey": "Configuration", "OutputValue": config}]
+        if stays:
+            self.endpoint = {"EndpointStatus": "InService", "EndpointConfigName": config}
+            self.went_live(self.wanted)
+        elif self.endpoint:
+            self.endpoint["FailureReason"] = "rolled back by its alarm"
+
+    def _remove(self) -> None:
+        config = self.stack["Outputs"][0]["OutputValue"]
+        self.models.pop(self.configs.pop(config))
+        self.endpoint, self.stack["Outputs"] = None, []
+
+
+class _Counted:
+    """A client that tells the world of each call before it is made."""
+
+    def __init__(self, client: Any, world: SmallWorld) -> None:
+        self._client, self._world = client, world
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        if not callable(found) or name in {"get_paginator", "exceptions"}:
+            if name == "get_paginator":
+                self._world.before_call()
+            return found
+
+        def call(**request: Any) -> Any:
+            self._world.before_call()
+            return found(**request)
+
+        return call
+
+
+class _Services:
+    """SageMaker, CloudFormation, SSM, S3, ECR, SNS, CloudWatch: the calls that releases make, by boto3's names."""
+
+    meta = SimpleNamespace(region_name="eu-west-1")
+
+    def __init__(self, world: SmallWorld) -> None:
+        self.world = world
+
+    def get_paginator(self, _operation: str) -> Any:
+        return self
+
+    def paginate(self, **_: str) -> Any:
+        return [{"ModelPackageSummaryList": list(self.world.packages.values())}]
+
+    def describe_model_package(self, *, ModelPackageName: str) -> Any:  # noqa: N803 AWS's names, here and below
+        return self.world.packages[ModelPackageName]
+
+    def describe_endpoint(self, **_: str) -> Any:
+        if self.world.endpoint is None:
+            raise refused('Could not find endpoint "e".')
+        return dict(self.world.endpoint)
+
+    def describe_endpoint_config(self, *, EndpointConfigName: str) -> Any:  # noqa: N803
+        if EndpointConfigName not in self.world.configs:
+            raise refused("Could not find endpoint configuration")
+        return {"ProductionVariants": [{"ModelName": self.world.configs[EndpointConfigName]}]}
+
+    def describe_model(self, *, ModelName: str) -> Any:  # noqa: N803
+        return {"PrimaryContainer": {"ModelPackageName": self.world.models[ModelName]}}
+
+    def delete_model(self, *, ModelName: str) -> None:  # noqa: N803
+        if self.world.models.pop(ModelName, None) is None:
+            raise refused("Could not find model")
+
+    def delete_endpoint_config(self, *, EndpointConfigName: str) -> None:  # noqa: N803
+        del self.world.configs[EndpointConfigName]
+
+    def describe_stacks(self, **_: str) -> Any:
+        self.world.look()
+        return {"Stacks": [dict(self.world.stack)]}
+
+    def update_stack(self, **_: Any) -> None:
+        self.world.update_stack()
+
+    def get_parameter(self, *, Name: str) -> Any:  # noqa: N803
+        return {"Parameter": {"Value": self.world.parameters[Name]}}
+
+    def put_parameter(self, *, Name: str, Value: str, **_: Any) -> None:  # noqa: N803
+        self.world.parameters[Name] = Value
+
+    def get_object(self, *, Bucket: str, Key: str) -> Any:  # noqa: N803
+        return {"Body": io.BytesIO(self.world.objects[f"s3://{Bucket}/{Key}"])}
+
+    def invoke_endpoint(self, **_: Any) -> Any:
+        if self.world.endpoint is None:
+            raise refused("Endpoint e not found.", "ValidationError")
+        body = json.dumps({"predictions": [{"probability": self.world.answer()}]})
+        return {"Body": io.BytesIO(body.encode())}
+
+    def describe_images(self, **_: Any) -> Any:
+        return {"imageDetails": [{"imageDigest": "sha256:1"}]}
+
+    def publish(self, **_: str) -> None:
+        """Nobody has subscribed."""
+
+    def put_metric_data(self, **_: Any) -> None:
+        """The alarm that would watch it is `ending`."""
+
+
+def _probability(number: int) -> float:
+    return number / 1000
+
+
+def _archive(number: int) -> bytes:
+    content = json.dumps({"test": {"rows": ["1,2"], "probabilities": [_probability(number)]}}).encode()
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        member = tarfile.TarInfo(versions.SERVING_FILE)
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
