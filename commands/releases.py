@@ -8,7 +8,7 @@ import typer
 
 from commands.choice import console, known_model, place_of, session_of, training_place
 from stacks.config import load
-from stacks.names import Names, champion_prefix
+from stacks.names import Names, asynchronous_prefix, champion_prefix
 
 if TYPE_CHECKING:
     from stacks.settings import Environment
@@ -119,4 +119,6 @@ def release_place(environment: Environment, model: str) -> Any:
         champion=ChampionPlace(registry.runs_bucket, champion_prefix(model)),
         notices=names.topic_arn,
         forbidden_findings=environment.serving.forbidden_findings,
+        form=names.form(model),
+        requests=f"s3://{names.data_bucket}/{asynchronous_prefix(model)}/requests",
     )

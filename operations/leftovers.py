@@ -36,6 +36,7 @@ def collect(sagemaker: Any, entries: Sequence[Entry], live: str) -> None:
         config = None if name == live else found(sagemaker.describe_endpoint_config, EndpointConfigName=name)
         if config is None:
             continue
-        for variant in config["ProductionVariants"]:
-            found(sagemaker.delete_model, ModelName=variant["ModelName"])
+        for variant in [*config["ProductionVariants"], *config.get("ShadowProductionVariants", [])]:
+            if "ModelName" in variant:  # behind inference components a variant has none
+                found(sagemaker.delete_model, ModelName=variant["ModelName"])
         found(sagemaker.delete_endpoint_config, EndpointConfigName=name)

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Place:
-    """The names that the templates gave, and what the environment asks of versions."""
+    """The names that the templates gave, and what the environment asks of versions.
+
+    `form` is how the model is served; `requests` the S3 URI under which a queue takes requests.
+    """
 
     model: str
     environment: str
@@ -25,3 +28,5 @@ class Place:
     champion: ChampionPlace
     notices: str
     forbidden_findings: str = "CRITICAL"
+    form: str = "realtime"
+    requests: str = ""

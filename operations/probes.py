@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from operations.asking import AskError
 
+if TYPE_CHECKING:
+    from operations.asking import Served
     from operations.versions import Checked
 
 TOLERANCE = 1e-6
@@ -17,43 +17,27 @@ PROBES_A_POLL = 3
 NAMESPACE, METRIC = "Slipway/Releases", "FailedProbes"
 
 
-class AnswerError(Exception):
-    """An answer that is not a prediction."""
-
-
-def ask(runtime: Any, endpoint: str, row: str) -> float:
-    """The probability for a row; raises AnswerError for an answer of another form."""
-    answer = runtime.invoke_endpoint(
-        EndpointName=endpoint, Body=row.encode(), ContentType="text/csv", Accept="application/json"
-    )
-    body = answer["Body"].read()
-    try:
-        return float(json.loads(body)["predictions"][0]["probability"])
-    except (ValueError, KeyError, IndexError, TypeError):
-        raise AnswerError(f"the endpoint answers {body[:200]!r}, which is no prediction") from None
-
-
-def probe(client: Callable[[str], Any], endpoint: str, checked: Checked) -> None:
+def probe(served: Served, checked: Checked) -> None:
     """Ask while traffic goes over; what fails is told in the metric that an alarm of the release watches."""
-    runtime, failed = client("sagemaker-runtime"), 0
-    for row in checked.rows[:PROBES_A_POLL]:
+    failed = 0
+    for row in checked.rows[:PROBES_A_POLL] if served.at_once else ():
         try:
-            ask(runtime, endpoint, row)
+            served.ask(row)
         except ClientError as error:
             failed += error.response["Error"]["Code"] == "ModelError"  # else there is no endpoint yet
-        except (AnswerError, BotoCoreError):  # no answer in time is as bad as a wrong one
+        except (AskError, BotoCoreError):  # no answer in time is as bad as a wrong one
             failed += 1
     if failed:
-        dimensions = [{"Name": "EndpointName", "Value": endpoint}]
+        dimensions = [{"Name": "EndpointName", "Value": served.endpoint}]
         told = {"MetricName": METRIC, "Value": failed, "Dimensions": dimensions}
-        client("cloudwatch").put_metric_data(Namespace=NAMESPACE, MetricData=[told])
+        served.client("cloudwatch").put_metric_data(Namespace=NAMESPACE, MetricData=[told])
 
 
-def smoke(runtime: Any, endpoint: str, checked: Checked) -> str | None:
-    """What is wrong with the endpoint's answers; None if they are the trainer's."""
+def smoke(served: Served, checked: Checked) -> str | None:
+    """What is wrong with the answers; None if they are the trainer's."""
     try:
-        found = [ask(runtime, endpoint, row) for row in checked.rows]
-    except (ClientError, BotoCoreError, AnswerError) as error:
+        found = [served.ask(row) for row in checked.rows]
+    except (ClientError, BotoCoreError, AskError) as error:
         return f"smoke test: {error}"
     off = [abs(ours - theirs) for ours, theirs in zip(found, checked.probabilities, strict=True)]
     wrong = [each for each in off if not each <= TOLERANCE]  # so that NaN is wrong, too

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from operations import desired, probes, versions
+from operations.asking import Served
 from operations.champion import make_champion
 from operations.journal import (
     BEGAN,
@@ -62,6 +63,10 @@ class Releaser:
     @property
     def stack(self) -> ServingStack:
         return ServingStack(self.client, self.place, self.poll_seconds, self.tell)
+
+    @property
+    def _served(self) -> Served:
+        return Served.of(self.client, self.place)
 
     @property
     def journal(self) -> Journal:
@@ -128,13 +133,14 @@ class Releaser:
         return newest if newest and 0 < asked.approval <= newest.approval else None
 
     def live(self) -> str:
-        """The version the endpoint really serves, read back through its configuration and model; `none` without one."""
-        sagemaker, name = self.client("sagemaker"), self._configuration()
-        if not name:
+        """The version that is really served, read back through configuration and model; `none` without one."""
+        sagemaker, served = self.client("sagemaker"), self._served
+        name = self._configuration() if served.answers else ""
+        config = sagemaker.describe_endpoint_config(EndpointConfigName=name) if name else {}
+        behind = served.model(config) if config or not served.answers else ""
+        if not behind:
             return desired.NONE
-        config = sagemaker.describe_endpoint_config(EndpointConfigName=name)
-        model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
-        return str(model["PrimaryContainer"]["ModelPackageName"])
+        return str(sagemaker.describe_model(ModelName=behind)["PrimaryContainer"]["ModelPackageName"])
 
     def _configuration(self) -> str:
         """The name of the configuration that the endpoint serves; empty without an endpoint."""
@@ -238,6 +244,8 @@ class Releaser:
 
     def _prove(self, checked: Checked) -> str | None:
         """What is wrong with the endpoint, although its stack is complete; None if it serves the version."""
+        if not self._served.answers:
+            return None if self.live() == checked.arn else f"the model is {self.live()}"
         endpoint = found(self.client("sagemaker").describe_endpoint, EndpointName=self.place.endpoint)
         if not endpoint or endpoint["EndpointStatus"] != "InService":
             told = endpoint or {"EndpointStatus": "not there"}
@@ -251,7 +259,7 @@ class Releaser:
             versions.check_content(package, lambda: self.client("s3"))
         except versions.VersionError as error:
             return f"it was changed while it was released: {error}"
-        return probes.smoke(self.client("sagemaker-runtime"), self.place.endpoint, checked)
+        return probes.smoke(self._served, checked)
 
     def _take_back(self, lease: Lease, previous: str, *, went_over: bool) -> tuple[str, str]:
         """The desired state says again what was live; a stack that did not go back by itself is updated.

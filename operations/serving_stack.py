@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from operations import probes, stuck
+from operations.asking import Served
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +85,7 @@ class ServingStack:
                 return at_rest
             lease.renew()
             if checked:
-                probes.probe(self.client, self.place.endpoint, checked)
+                probes.probe(Served.of(self.client, self.place), checked)
             time.sleep(pause)
             pause = min(pause * SLOWER, LONGEST_POLL_SECONDS)
 

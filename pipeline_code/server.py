@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pipeline_code.contract import ContractError, ml_root
+from pipeline_code import capture
+from pipeline_code.contract import CaptureEnvironment, ContractError, ml_root
 from pipeline_code.inference import Answer, Handler
 from pipeline_code.served import TOLERANCE, Served, Serving
 
@@ -52,10 +53,13 @@ class Server:
         self._handler = Handler(self._served)
         self._large = asyncio.Semaphore(LARGE_AT_A_TIME)
         self._proven = False
+        self._capture = capture.begin(CaptureEnvironment.parse())
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
+            if self._capture:
+                self._capture.end(GRACE_SECONDS)
         elif scope["type"] == "http":
             await _send(send, await self._answer(scope, receive))
 
@@ -97,9 +101,13 @@ class Server:
         if body is None:
             return _refusal(413, f"the body is larger than {MOST_BYTES:,} bytes; send fewer rows, or use batch")
         if len(body) <= SMALL_BYTES:
-            return self._handler.answer(body, content_type, accept)
-        async with self._large:
-            return await asyncio.to_thread(self._handler.answer, body, content_type, accept)
+            answer = self._handler.answer(body, content_type, accept)
+        else:
+            async with self._large:
+                answer = await asyncio.to_thread(self._handler.answer, body, content_type, accept)
+        if self._capture and answer.status == 200:  # noqa: PLR2004
+            self._capture.offer(body, content_type, answer.body, answer.type)
+        return answer
 
 
 def differences(handler: Handler, served: Served) -> str | None:

@@ -6,18 +6,19 @@ import json
 import threading
 import uuid
 from collections import defaultdict
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
-from rehearsal import shifting
+from rehearsal import captures, hosting_rules, shifting
 from rehearsal.api import Caller, Json, ServiceError, install
+from rehearsal.asynchronous import Queue
 from rehearsal.clock import clock
 from rehearsal.faults import faults
 from rehearsal.fleet import Fleet, Origin, download
+from rehearsal.hosted import Endpoint, Region, described
 from rehearsal.paging import between, page
 
 if TYPE_CHECKING:
@@ -31,46 +32,13 @@ KINDS = {"Model": "model", "EndpointConfig": "endpoint-config", "Endpoint": "end
 DEFAULT_VARIANT = "AllTraffic"
 
 
-@dataclass
-class Endpoint:
-    """An endpoint and the fleets behind it: one, or two while traffic shifts."""
-
-    described: Json
-    fleets: list[Fleet] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def status(self) -> str:
-        return str(self.described["EndpointStatus"])
-
-    def next_fleet(self) -> Fleet:
-        """Requests go round by the weights, so that a small share is met after few requests."""
-        with self.lock:
-            fleets = list(self.fleets)
-            for fleet in fleets:
-                fleet.credit += fleet.weight
-            chosen = max(fleets, key=lambda fleet: fleet.credit)
-            chosen.credit -= sum(fleet.weight for fleet in fleets)
-            return chosen
-
-    def turn(self, status: str, **more: Any) -> None:
-        self.described.update(EndpointStatus=status, LastModifiedTime=clock.now(), **more)
-
-
-@dataclass
-class Region:
-    """What one account has in one region."""
-
-    models: dict[str, Json] = field(default_factory=dict)
-    configs: dict[str, Json] = field(default_factory=dict)
-    endpoints: dict[str, Endpoint] = field(default_factory=dict)
-
-
 class Endpoints:
     """The operations, by AWS's names."""
 
-    def __init__(self, place: Callable[[Caller], Place], state: Path, images: Images) -> None:
-        self.place, self.folder, self.images = place, state / "endpoints", images
+    def __init__(
+        self, place: Callable[[Caller], Place], keys: Callable[[str, str], Json], state: Path, images: Images
+    ) -> None:
+        self.place, self.keys, self.folder, self.images = place, keys, state / "endpoints", images
         self.regions: defaultdict[Caller, Region] = defaultdict(Region)
 
     def install(self) -> None:
@@ -80,7 +48,11 @@ class Endpoints:
         def invoke_endpoint(self: Any) -> tuple[int, dict[str, str], bytes]:
             return endpoints.invoke(Caller(self.current_account, self.region), self)
 
+        def invoke_endpoint_async(self: Any) -> tuple[int, dict[str, str], bytes]:
+            return endpoints.invoke_async(Caller(self.current_account, self.region), self)
+
         setattr(SageMakerRuntimeResponse, "invoke_endpoint", invoke_endpoint)  # noqa: B010 moto answers from a queue
+        setattr(SageMakerRuntimeResponse, "invoke_endpoint_async", invoke_endpoint_async)  # noqa: B010
 
     def CreateModel(self, caller: Caller, request: Json) -> Json:  # noqa: N802 AWS's name
         return self._make(caller, "Model", self.regions[caller].models, request)
@@ -97,8 +69,11 @@ class Endpoints:
         return self._listed("Model", "Models", list(self.regions[caller].models.values()), request)
 
     def CreateEndpointConfig(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        for variant in request["ProductionVariants"]:
-            _found(self.regions[caller].models, variant["ModelName"], "model")
+        models = self.regions[caller].models
+        for variant in [*request["ProductionVariants"], *request.get("ShadowProductionVariants", [])]:
+            if "ModelName" in variant:
+                _found(models, variant["ModelName"], "model")
+        hosting_rules.check_config(request, models)
         return self._make(caller, "EndpointConfig", self.regions[caller].configs, request)
 
     def DescribeEndpointConfig(self, caller: Caller, request: Json) -> Json:  # noqa: N802
@@ -127,7 +102,8 @@ class Endpoints:
                 "CreationTime": clock.now(),
                 "LastModifiedTime": clock.now(),
                 "LastDeploymentConfig": request.get("DeploymentConfig"),
-            }
+            },
+            config,
         )
         region.endpoints[name] = made
         threading.Thread(target=self._create, args=(caller, made, config), daemon=True).start()
@@ -135,8 +111,9 @@ class Endpoints:
 
     def UpdateEndpoint(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         region, name = self.regions[caller], request["EndpointName"]
-        endpoint = self._endpoint(caller, name)
+        endpoint = self.endpoint(caller, name)
         config = _found(region.configs, request["EndpointConfigName"], "endpoint configuration")
+        hosting_rules.check_update(endpoint.config, config)
         with endpoint.lock:
             if endpoint.status != "InService":
                 raise ServiceError("ValidationException", f"Cannot update in-progress endpoint {name!r}.")
@@ -150,7 +127,7 @@ class Endpoints:
         return {"EndpointArn": endpoint.described["EndpointArn"]}
 
     def DescribeEndpoint(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        endpoint = self._endpoint(caller, request["EndpointName"])
+        endpoint = self.endpoint(caller, request["EndpointName"])
         return {key: value for key, value in endpoint.described.items() if value is not None}
 
     def ListEndpoints(self, caller: Caller, request: Json) -> Json:  # noqa: N802
@@ -160,20 +137,22 @@ class Endpoints:
         return self._listed("Endpoint", "Endpoints", listed, request, more=("EndpointStatus", "LastModifiedTime"))
 
     def DeleteEndpoint(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        endpoint = self._endpoint(caller, request["EndpointName"])
-        for fleet in endpoint.fleets:
+        endpoint = self.endpoint(caller, request["EndpointName"])
+        for fleet in endpoint.everything:
             fleet.end()
         del self.regions[caller].endpoints[request["EndpointName"]]
         return {}
 
     def invoke(self, caller: Caller, asked: Any) -> tuple[int, dict[str, str], bytes]:
         """InvokeEndpoint: to one fleet, by the weights; a container's own error becomes a ModelError."""
-        name = asked.path.split("/")[2]
-        endpoint = self.regions[caller].endpoints.get(name)
-        if endpoint is None or endpoint.status not in {"InService", "Updating", "SystemUpdating", "RollingBack"}:
-            raise ServiceError("ValidationError", f"Endpoint {name} of account {caller.account} not found.")
-        fleet = endpoint.next_fleet()
-        reply = fleet.invoke(asked.raw_body or b"", dict(asked.headers.items()))
+        endpoint = self._answering(caller, asked)
+        if "AsyncInferenceConfig" in endpoint.config:
+            raise ServiceError("ValidationError", "Endpoint is asynchronous; use InvokeEndpointAsync.")
+        body, headers = asked.raw_body or b"", dict(asked.headers.items())
+        fleet = endpoint.next_fleet(asked.headers.get("x-amzn-sagemaker-inference-component"))
+        for shadow in endpoint.shadows:  # nobody waits for its answers, and nobody sees them
+            threading.Thread(target=shadow.invoke, args=(body, headers), daemon=True).start()
+        reply = fleet.invoke(body, headers)
         variant = {"x-Amzn-Invoked-Production-Variant": fleet.origin.variant}
         if reply.status < HTTPStatus.BAD_REQUEST:
             return HTTPStatus.OK, {"Content-Type": reply.type, **variant}, reply.body
@@ -184,50 +163,85 @@ class Endpoints:
         headers = {"Content-Type": "application/json", "x-amzn-ErrorType": "ModelError", "status": status}
         return HTTPStatus.FAILED_DEPENDENCY, headers, json.dumps(error).encode()
 
+    def invoke_async(self, caller: Caller, asked: Any) -> tuple[int, dict[str, str], bytes]:
+        """InvokeEndpointAsync: a request that lies in S3."""
+        endpoint = self._answering(caller, asked)
+        if "AsyncInferenceConfig" not in endpoint.config:
+            raise ServiceError("ValidationError", "Endpoint is not asynchronous; use InvokeEndpoint.")
+        fleet = endpoint.next_fleet(None)
+        queue = Queue(endpoint.config["AsyncInferenceConfig"], self.place(caller), fleet.role)
+        answer: tuple[int, dict[str, str], bytes] = queue.take(dict(asked.headers.items()), fleet.invoke)
+        return answer
+
+    def _answering(self, caller: Caller, asked: Any) -> Endpoint:
+        name = asked.path.split("/")[2]
+        endpoint = self.regions[caller].endpoints.get(name)
+        if endpoint is None or endpoint.status not in {"InService", "Updating", "SystemUpdating", "RollingBack"}:
+            raise ServiceError("ValidationError", f"Endpoint {name} of account {caller.account} not found.")
+        return endpoint
+
     def end_all(self) -> None:
         for region in self.regions.values():
             for endpoint in region.endpoints.values():
-                for fleet in endpoint.fleets:
+                for fleet in endpoint.everything:
                     fleet.end()
 
     def _create(self, caller: Caller, endpoint: Endpoint, config: Json) -> None:
         try:
-            endpoint.fleets = [self._start(caller, endpoint, config)]
+            endpoint.fleets, endpoint.shadows = self._start(caller, endpoint, config)
         except Exception as error:  # noqa: BLE001 whatever keeps a fleet from starting is the endpoint's reason
             endpoint.turn("Failed", FailureReason=str(error))
             return
-        endpoint.turn("InService", ProductionVariants=_variants(endpoint))
+        endpoint.turn("InService", **described(endpoint))
 
     def _update(self, caller: Caller, endpoint: Endpoint, config: Json, plan: shifting.Plan) -> None:
         """Blue/green: a green fleet beside the blue one, traffic in steps, back again if an alarm says so."""
-        blue = list(endpoint.fleets)
+        blue, old_shadows = list(endpoint.fleets), endpoint.shadows
+        green, shadows, refused = list[Fleet](), list[Fleet](), None
         try:
-            green = self._start(caller, endpoint, config)
-            refused = shifting.shift(plan, self.place(caller), endpoint.fleets, green)
+            green, shadows = self._start(caller, endpoint, config)
+            if green:
+                refused = shifting.shift(plan, self.place(caller), endpoint.fleets, green[0])
         except Exception as error:  # noqa: BLE001 the same; the fleet that serves stays
             refused = f"Update failed, the endpoint was rolled back: {error}"
-        fleets = list(endpoint.fleets)
-        endpoint.fleets[:] = blue if refused else [green]
-        for fleet in fleets:
-            if fleet not in endpoint.fleets:
-                fleet.end()
+        endpoint.fleets[:] = blue if refused else green
+        endpoint.shadows = old_shadows if refused else shadows
+        for fleet in {*blue, *green, *old_shadows, *shadows} - {*endpoint.fleets, *endpoint.shadows}:
+            fleet.end()
         if refused:
             endpoint.turn("InService", FailureReason=refused)
             return
+        endpoint.config = config
         name = config["EndpointConfigName"]
-        endpoint.turn("InService", EndpointConfigName=name, FailureReason=None, ProductionVariants=_variants(endpoint))
+        endpoint.turn("InService", EndpointConfigName=name, FailureReason=None, **described(endpoint))
 
-    def _start(self, caller: Caller, endpoint: Endpoint, config: Json) -> Fleet:
-        """A fleet for the first variant of a configuration."""
-        variant, place = config["ProductionVariants"][0], self.place(caller)
+    def _start(self, caller: Caller, endpoint: Endpoint, config: Json) -> tuple[list[Fleet], list[Fleet]]:
+        """Fleets for the first variant of a configuration and for its shadow, as far as they have a model."""
+        name = endpoint.described["EndpointName"]
+        sides = (config["ProductionVariants"][:1], config.get("ShadowProductionVariants", []))
+        started = []
+        for variants in sides:
+            origins = [(Origin(name, v["VariantName"], config["EndpointConfigName"]), v) for v in variants]
+            started.append([self.serve(caller, o, v, config) for o, v in origins if "ModelName" in v])
+        return started[0], started[1]
+
+    def serve(self, caller: Caller, origin: Origin, variant: Json, config: Json) -> Fleet:
+        """A fleet that answers with a variant's model; of its requests is kept what the configuration says."""
+        place = self.place(caller)
         model = _found(self.regions[caller].models, variant["ModelName"], "model")
         container, role = self._container(place, model), model["ExecutionRoleArn"]
         owner = Caller(container["Image"].split(".")[0], caller.region)
         image = self.images.find(self.place(owner), container["Image"])
-        origin = Origin(endpoint.described["EndpointName"], variant["VariantName"], config["EndpointConfigName"])
-        fleet = Fleet(origin, place, variant, fault=faults.take(origin.endpoint))
+        fleet = Fleet(origin, place, variant, fault=faults.take(origin.endpoint), role=role)
+        capture = config.get("DataCaptureConfig", {"EnableCapture": False})
+        if capture.get("EnableCapture", True):
+            fleet.capture = captures.Capture(capture, place, role, origin)
         archive = download(place, role, container["ModelDataUrl"])
-        fleet.start(image, self.folder / uuid.uuid4().hex[:12], archive, container.get("Environment", {}))
+        variables = dict(container.get("Environment", {}))
+        if not model.get("EnableNetworkIsolation"):  # an isolated container has no credentials
+            variables |= {**self.keys(role, caller.region), "AWS_REGION": caller.region}
+            variables["AWS_DEFAULT_REGION"] = caller.region
+        fleet.start(image, self.folder / uuid.uuid4().hex[:12], archive, variables)
         return fleet
 
     @staticmethod
@@ -249,7 +263,7 @@ class Endpoints:
         kept[name] = {**described, f"{kind}Arn": arn, "CreationTime": clock.now()}
         return {f"{kind}Arn": arn}
 
-    def _endpoint(self, caller: Caller, name: str) -> Endpoint:
+    def endpoint(self, caller: Caller, name: str) -> Endpoint:
         found = self.regions[caller].endpoints.get(name)
         if found is None:
             raise ServiceError("ValidationException", f'Could not find endpoint "{name}".')
@@ -267,17 +281,3 @@ def _found(kept: dict[str, Json], name: str, kind: str) -> Json:
     if name not in kept:
         raise ServiceError("ValidationException", f'Could not find {kind} "{name}".')
     return kept[name]
-
-
-def _variants(endpoint: Endpoint) -> list[Json]:
-    """What DescribeEndpoint says of the variants that serve."""
-    return [
-        {
-            "VariantName": fleet.origin.variant,
-            "CurrentWeight": float(fleet.described.get("InitialVariantWeight", 1.0)),
-            "DesiredWeight": float(fleet.described.get("InitialVariantWeight", 1.0)),
-            "CurrentInstanceCount": int(fleet.described.get("InitialInstanceCount", 1)),
-            "DesiredInstanceCount": int(fleet.described.get("InitialInstanceCount", 1)),
-        }
-        for fleet in endpoint.fleets
-    ]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from rehearsal.captures import Capture
     from rehearsal.image import Image
     from rehearsal.resources import Place
 
@@ -34,6 +35,9 @@ HOST = "127.0.0.1"
 HEALTHY_SECONDS = 60.0
 ANSWER_SECONDS = 60.0
 LAST_LINES = 20
+GRACE_SECONDS = 5.0
+"""SageMaker gives a container half a minute between SIGTERM and SIGKILL; here nothing takes so long."""
+
 SLOW_SECONDS = 1.0
 PASSED_ON = ("content-type", "accept", "x-amzn-sagemaker-custom-attributes")
 
@@ -60,7 +64,7 @@ class Reply:
     body: bytes
 
 
-@dataclass
+@dataclass(eq=False)
 class Fleet:
     """Started, healthy, asked, ended. `weight` is its share of the endpoint's requests."""
 
@@ -70,6 +74,8 @@ class Fleet:
     weight: float = 1.0
     credit: float = 0.0
     fault: str | None = None
+    role: str = ""
+    capture: Capture | None = None
     _asked: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
     _said: list[str] = field(default_factory=list)
@@ -111,6 +117,7 @@ class Fleet:
             heard=self._said.append,
             seconds=float("inf"),
             until=self._stop.is_set,
+            grace=GRACE_SECONDS,
         )
         self._ended = True
 
@@ -146,6 +153,8 @@ class Fleet:
                 http.client.INTERNAL_SERVER_ERROR, "text/plain", b"the container failed, as it was ordered to"
             )
         self._count(reply.status, (time.monotonic() - begun) * 1e6)
+        if self.capture and reply.status < http.client.BAD_REQUEST:
+            self.capture.keep(body, headers, reply)
         return reply
 
     @property

@@ -38,8 +38,12 @@ class Processes:
         heard: Callable[[str], None],
         seconds: float,
         until: Callable[[], bool],
+        grace: float = 0.0,
     ) -> int:
-        """Run to the end; returns the exit code, negative if it was killed: after `seconds`, or when `until` holds."""
+        """Run to the end; returns the exit code, negative if it was killed: after `seconds`, or when `until` holds.
+
+        It is asked to end so many seconds of `grace` before it is killed.
+        """
         with self._lock:
             if self._closed:
                 return -signal.SIGTERM
@@ -56,7 +60,7 @@ class Processes:
             )
             self._running.add(process)
             self._reaper.watch(process.pid)
-        watch = threading.Thread(target=_watch, args=(process, seconds, until), daemon=True)
+        watch = threading.Thread(target=_watch, args=(process, seconds, until, grace), daemon=True)
         watch.start()
         assert process.stdout  # noqa: S101 it is a pipe
         with process.stdout:
@@ -76,10 +80,14 @@ class Processes:
                 _kill(process)
 
 
-def _watch(process: subprocess.Popen[str], seconds: float, until: Callable[[], bool]) -> None:
+def _watch(process: subprocess.Popen[str], seconds: float, until: Callable[[], bool], grace: float) -> None:
     end = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < end and not until():
         time.sleep(LOOK_SECONDS)
+    if grace and process.poll() is None:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(grace)
     if process.poll() is None:
         _kill(process)
 

@@ -31,7 +31,9 @@ from rehearsal import (
     builds,
     callers,
     codepipelines,
+    components,
     coverage,
+    dimensions,
     endpoints,
     events,
     guard,
@@ -40,6 +42,7 @@ from rehearsal import (
     keys,
     pipelines,
     registry,
+    transforms,
 )
 from rehearsal.answers import as_event
 from rehearsal.api import Caller, ServiceError
@@ -186,8 +189,11 @@ def run(state: Path, job_python: Path, organization: str | None) -> None:
     release_python = job_python.parent.parent.parent / ".venv-release/bin/python"
     builds.Builds(server.place, server.keys, state / "builds", release_python).install()
     codepipelines.CodePipelines(server.place).install()
-    hosting = endpoints.Endpoints(server.place, state, images)
+    dimensions.install()
+    hosting = endpoints.Endpoints(server.place, server.keys, state, images)
     hosting.install()
+    components.Components(hosting).install()
+    transforms.Transforms(hosting).install()
     threading.Thread(target=web.serve_forever, daemon=True).start()
     sys.stdout.write(json.dumps({"port": web.server_port}) + "\n")
     sys.stdout.flush()

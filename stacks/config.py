@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pipeline_code.contract import ContractError
 from pipeline_code.models import load_model
 from pipeline_code.models import names as model_names
-from stacks.capabilities import Case, problems
+from stacks.serving_rules import Case, problems
 from stacks.serving_settings import ServingOverride, ServingSettings
 from stacks.settings import Environment, JobOverride, Platform, TrainingSettings
 from stacks.shapes import Settings

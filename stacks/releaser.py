@@ -106,6 +106,14 @@ def _look_at_endpoints(role: iam.Role, names: Names, models: Sequence[str]) -> N
     arn = f"arn:aws:sagemaker:{names.region}:{names.account}"
     endpoints = [f"{arn}:endpoint/{names.endpoint(model)}" for model in models]
     allow(role, "AskEndpoints", ["sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint"], endpoints)
+    components = [f"{arn}:inference-component/{names.endpoint(m)}" for m in models if names.form(m) == "component"]
+    if components:
+        allow(
+            role, "LookAtComponents", ["sagemaker:DescribeInferenceComponent", "sagemaker:InvokeEndpoint"], components
+        )
+    queued = [model for model in models if names.form(model) == "async"]
+    if queued:
+        _ask_queues(role, names, queued)
     verbs = ("Delete", "Describe")
     allow(
         role,
@@ -128,6 +136,22 @@ def _look_at_endpoints(role: iam.Role, names: Names, models: Sequence[str]) -> N
         because="The action knows no resources; the namespace is its limit.",
         conditions={"StringEquals": {"cloudwatch:namespace": PROBES}},
     )
+
+
+def _ask_queues(role: iam.Role, names: Names, models: Sequence[str]) -> None:
+    """Ask asynchronous endpoints as their callers do: a request in the bucket, an answer or a failure beside it."""
+    arn = f"arn:aws:sagemaker:{names.region}:{names.account}"
+    endpoints = [f"{arn}:endpoint/{names.endpoint(model)}" for model in models]
+    allow(role, "AskQueues", ["sagemaker:InvokeEndpointAsync"], endpoints)
+    stems = [f"arn:aws:s3:::{names.data_bucket}/{spelling.asynchronous_prefix(model)}" for model in models]
+    named = "Requests of releases are named by chance, and SageMaker names the answers."
+    allow(role, "LeaveRequests", ["s3:PutObject"], [f"{stem}/requests/release-*" for stem in stems], because=named)
+    taken = [f"{stem}/{part}/*" for stem in stems for part in ("answers", "failures")]
+    allow(role, "TakeAnswers", ["s3:GetObject"], taken, because=named)
+    bucket = [f"arn:aws:s3:::{names.data_bucket}"]
+    prefixes = [f"{spelling.asynchronous_prefix(model)}/*" for model in models]
+    # Without it S3 says that an answer which is not there yet is forbidden.
+    allow(role, "LookForAnswers", ["s3:ListBucket"], bucket, conditions={"StringLike": {"s3:prefix": prefixes}})
 
 
 def _make_champions(role: iam.Role, registry: Names, models: Sequence[str]) -> None:

@@ -144,6 +144,12 @@ class Serving:
         self.sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
         self.world.client("sns").create_topic(Name="notices")
         desired.make(self.world.client("ssm"), self.place.parameter)
+        self.tables()
+        template = json.dumps(_template(self.place.parameter, self.world.role))
+        self.world.client("cloudformation").create_stack(StackName=self.place.stack, TemplateBody=template)
+
+    def tables(self) -> None:
+        """Leases and journal."""
         keys = [("model", "HASH"), ("entry", "RANGE")]
         self.world.client("dynamodb").create_table(
             TableName=self.place.table,
@@ -151,8 +157,6 @@ class Serving:
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
             BillingMode="PAY_PER_REQUEST",
         )
-        template = json.dumps(_template(self.place.parameter, self.world.role))
-        self.world.client("cloudformation").create_stack(StackName=self.place.stack, TemplateBody=template)
 
     def register(self, key: str = "model.tar.gz") -> Version:
         """A version as the pipeline registers it: with a record of what it is."""

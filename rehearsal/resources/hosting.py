@@ -126,6 +126,65 @@ class Endpoint(Provider):
         return {"EndpointName": _named(physical_id), "Id": physical_id}
 
 
+class InferenceComponent(Provider):
+    type = "AWS::SageMaker::InferenceComponent"
+    known = frozenset(
+        {
+            "DeploymentConfig",
+            "EndpointName",
+            "InferenceComponentName",
+            "RuntimeConfig",
+            "Specification",
+            "VariantName",
+        }
+    )
+    fixed = frozenset({"EndpointName", "InferenceComponentName", "VariantName"})
+
+    def create(self, place: Place, name: str, properties: Json) -> str:
+        component = str(properties.get("InferenceComponentName") or _generated(name))
+        left_out = {"DeploymentConfig", "InferenceComponentName", "Tags"}
+        given = {key: value for key, value in properties.items() if key not in left_out}
+        sagemaker = place.client("sagemaker")
+        made = call(
+            sagemaker, "create_inference_component", InferenceComponentName=component, Tags=tags(properties), **given
+        )
+        try:
+            _settle_component(place, component)
+        except EndpointError:
+            sagemaker.delete_inference_component(InferenceComponentName=component)
+            raise
+        return str(made["InferenceComponentArn"])
+
+    def update(self, place: Place, physical_id: str, old: Json, new: Json) -> None:
+        left_out = {"EndpointName", "InferenceComponentName", "Tags", "VariantName"}
+        given = {key: value for key, value in new.items() if key not in left_out}
+        component = _named(physical_id)
+        call(place.client("sagemaker"), "update_inference_component", InferenceComponentName=component, **given)
+        _settle_component(place, component)
+
+    def read(self, place: Place, physical_id: str, properties: Json) -> object:
+        found = place.client("sagemaker").describe_inference_component(InferenceComponentName=_named(physical_id))
+        return found["InferenceComponentStatus"] == "InService"
+
+    def delete(self, place: Place, physical_id: str, properties: Json) -> None:
+        place.client("sagemaker").delete_inference_component(InferenceComponentName=_named(physical_id))
+
+    def attributes(self, place: Place, physical_id: str, properties: Json) -> Json:
+        return {"InferenceComponentName": _named(physical_id), "InferenceComponentArn": physical_id}
+
+
+def _settle_component(place: Place, component: str) -> None:
+    end = time.monotonic() + LONGEST_SECONDS
+    while time.monotonic() < end:
+        found = place.client("sagemaker").describe_inference_component(InferenceComponentName=component)
+        if found["InferenceComponentStatus"] in {"InService", "Failed"}:
+            if found.get("FailureReason"):
+                raise EndpointError(found["FailureReason"])
+            return
+        time.sleep(LOOK_SECONDS)
+    raise EndpointError(f"inference component {component} did not come into service")
+
+
 def _settle(place: Place, endpoint: str, config: str) -> None:
     """Wait as CloudFormation does, until the endpoint serves the configuration or says why it does not."""
     end = time.monotonic() + LONGEST_SECONDS

@@ -11,6 +11,7 @@ from moto import mock_aws
 from small_world import CLAIMS, GROUP_ARN, PARAMETER, STACK_FAILS, STAGE, KilledError, SmallWorld
 
 from operations import probes
+from operations.asking import Served
 from operations.journal import BEGAN, FAILED, INTERRUPTED, ROLLED_BACK, SUCCEEDED, Asked
 from operations.serving_stack import ReleaseError
 from operations.versions import Checked, VersionError, arn_of
@@ -197,7 +198,9 @@ class Answers:
 def test_answers_that_are_none_fail_the_smoke_test(body: bytes) -> None:
     good = b'{"predictions": [{"probability": 0.5}]}'
 
-    told = probes.smoke(Answers(good, body), "e", Checked("a", ("1", "2"), (0.5, 0.5), "image"))
+    answers = Answers(good, body)
+
+    told = probes.smoke(Served(lambda _: answers, "e", "s"), Checked("a", ("1", "2"), (0.5, 0.5), "image"))
 
     assert told is not None
     assert told.startswith("smoke test: ")
@@ -210,10 +213,12 @@ def test_answers_that_are_none_are_failed_probes_and_end_nothing() -> None:
         def put_metric_data(self, **request: Any) -> None:
             told.append(request["MetricData"][0]["Value"])
 
-    def client(service: str) -> Any:
-        return Answers(b"[]", b"{}") if service == "sagemaker-runtime" else CloudWatch()
+    answers = Answers(b"[]", b"{}")
 
-    probes.probe(client, "e", Checked("a", ("1", "2"), (0.5, 0.5), "image"))
+    def client(service: str) -> Any:
+        return answers if service == "sagemaker-runtime" else CloudWatch()
+
+    probes.probe(Served(client, "e", "s"), Checked("a", ("1", "2"), (0.5, 0.5), "image"))
 
     assert told == [2]
 

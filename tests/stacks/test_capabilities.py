@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from serving_modes import MODES, NEEDS, use
 
-from stacks.capabilities import CAPABILITIES, RULES, Case, problems
+from stacks.capabilities import CAPABILITIES
 from stacks.config import ConfigError, load
 from stacks.names import Names
+from stacks.serving_rules import RULES, Case, problems
 from stacks.serving_settings import ServingSettings
 
 if TYPE_CHECKING:
