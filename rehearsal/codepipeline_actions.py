@@ -10,6 +10,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rehearsal.api import ServiceError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
@@ -157,3 +159,14 @@ def _approval(doing: Doing) -> Json:
 
 
 ACTIONS: dict[str, Callable[[Doing], Json]] = {"S3": _source, "CodeBuild": _build, "Manual": _approval}
+
+
+def variables_of(pipeline: Json, request: Json) -> dict[str, str]:
+    """The values of an execution: as given, or as declared."""
+    declared = {each["name"]: each.get("defaultValue") for each in pipeline.get("variables", [])}
+    given = {each["name"]: each["value"] for each in request.get("variables", [])}
+    values = {**declared, **given}
+    unknown, missing = sorted(set(given) - set(declared)), sorted(name for name in declared if values[name] is None)
+    if unknown or missing:
+        raise ServiceError("ValidationException", f"variables unknown: {unknown}, without a value: {missing}")
+    return {name: str(value) for name, value in values.items()}

@@ -30,6 +30,7 @@ from rehearsal.codepipeline_actions import (
     Doing,
     Execution,
     references,
+    variables_of,
 )
 from rehearsal.codepipeline_told import action_of, execution_of, stage_state, summary_of
 from rehearsal.paging import lower_page
@@ -132,7 +133,7 @@ class CodePipelines:
         with kept.gate:
             if token in kept.tokens:
                 return {"pipelineExecutionId": kept.tokens[token]}
-            variables = _variables(kept.declared, request)
+            variables = variables_of(kept.declared, request)
             trigger = caller.role or caller.account
             execution = Execution(str(uuid.uuid4()), kept.declared, variables, trigger, clock.now())
             kept.executions[execution.id] = execution
@@ -292,14 +293,3 @@ def _check(declared: Json) -> None:
         )
     if declared["pipelineType"] != "V2" and (variables or declared["executionMode"] != SUPERSEDED):
         raise ServiceError("InvalidStructureException", "variables and execution modes need a pipeline of type V2")
-
-
-def _variables(pipeline: Json, request: Json) -> dict[str, str]:
-    """The values of an execution: as given, or as declared."""
-    declared = {each["name"]: each.get("defaultValue") for each in pipeline.get("variables", [])}
-    given = {each["name"]: each["value"] for each in request.get("variables", [])}
-    values = {**declared, **given}
-    unknown, missing = sorted(set(given) - set(declared)), sorted(name for name in declared if values[name] is None)
-    if unknown or missing:
-        raise ServiceError("ValidationException", f"variables unknown: {unknown}, without a value: {missing}")
-    return {name: str(value) for name, value in values.items()}

@@ -142,14 +142,14 @@ class Serving:
     def deploy(self) -> None:
         self.build()
         self.sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
-        self.world.client("sns").create_topic(Name="notices")
         desired.make(self.world.client("ssm"), self.place.parameter)
         self.tables()
         template = json.dumps(_template(self.place.parameter, self.world.role))
         self.world.client("cloudformation").create_stack(StackName=self.place.stack, TemplateBody=template)
 
     def tables(self) -> None:
-        """Leases and journal."""
+        """Leases and journal, and the topic of people who hear of releases."""
+        self.world.client("sns").create_topic(Name="notices")
         keys = [("model", "HASH"), ("entry", "RANGE")]
         self.world.client("dynamodb").create_table(
             TableName=self.place.table,

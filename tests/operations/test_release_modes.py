@@ -31,6 +31,7 @@ def place(site: Site, form: Any) -> Place:
 
 @pytest.mark.parametrize("form", ["serverless", "async", "component", "batch"])
 def test_a_version_is_released_and_proved(site: Site, version: Version, form: str) -> None:
+    site.serving.build()
     site.serving.tables()
     site.deploy(form, "none")
     releaser = Releaser(site.client, place(site, form))
