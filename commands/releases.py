@@ -118,6 +118,7 @@ def release_place(environment: Environment, model: str) -> Any:
         deployer=names.role_arn(names.serving_deployer),
         champion=ChampionPlace(registry.runs_bucket, champion_prefix(model)),
         notices=names.topic_arn,
+        records=registry.provenance_bucket,
         forbidden_findings=environment.serving.forbidden_findings,
         form=names.form(model),
         requests=f"s3://{names.data_bucket}/{asynchronous_prefix(model)}/requests",

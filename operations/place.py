@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 class Place:
     """The names that the templates gave, and what the environment asks of versions.
 
-    `form` is how the model is served; `requests` the S3 URI under which a queue takes requests.
+    `form` is how the model is served; `records` is the bucket of provenance records, `requests` the S3
+    URI under which a queue takes requests.
     """
 
     model: str
@@ -27,6 +28,7 @@ class Place:
     deployer: str
     champion: ChampionPlace
     notices: str
+    records: str
     forbidden_findings: str = "CRITICAL"
     form: str = "realtime"
     requests: str = ""

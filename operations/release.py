@@ -235,7 +235,7 @@ class Releaser:
         try:
             again = arn in self._were_live()
             versions.check_stage(package, self.place.stage, again=again)
-            checked = versions.check_content(package, lambda: self.client("s3"))
+            checked = versions.check_content(package, lambda: self.client("s3"), self.place.records)
             versions.check_image(checked, self.client("ecr"), self.place.forbidden_findings, again=again)
         except versions.VersionError as error:
             self._refuse(lease, arn, asked, str(error))
@@ -256,7 +256,7 @@ class Releaser:
             return f"the endpoint serves {live}: {endpoint.get('FailureReason', 'no reason given')}"
         package = self.client("sagemaker").describe_model_package(ModelPackageName=checked.arn)
         try:
-            versions.check_content(package, lambda: self.client("s3"))
+            versions.check_content(package, lambda: self.client("s3"), self.place.records)
         except versions.VersionError as error:
             return f"it was changed while it was released: {error}"
         return probes.smoke(self._served, checked)

@@ -115,22 +115,27 @@ def may_return(sagemaker: Any, arn: str) -> bool:
     return True
 
 
-def check_content(package: dict[str, Any], s3: Callable[[], Any]) -> Checked:
-    """Compare the version with the record its pipeline wrote, which nobody else can write.
+def check_content(package: dict[str, Any], s3: Callable[[], Any], records: str) -> Checked:
+    """Compare the version with the record its pipeline wrote into the bucket `records`, where nobody else can write.
 
-    Raises VersionError if artifact, image or address is another: a version's content can be changed in SageMaker.
+    Raises VersionError if artifact, image or address is another: a version's content can be changed in SageMaker, and
+    so can the address of its record. Which execution made it cannot.
     """
-    arn, metadata = package["ModelPackageArn"], package.get("CustomerMetadataProperties", {})
-    if "provenance" not in metadata:
-        raise VersionError(f"{arn} names no provenance record; release a version that the pipeline registered")
+    arn, place = package["ModelPackageArn"], package.get("CustomerMetadataProperties", {}).get("provenance", "")
+    if not place.startswith(f"s3://{records}/"):
+        raise VersionError(
+            f"{arn} names {place or 'no'} provenance record, records lie in {records}; release a version that the "
+            "pipeline registered"
+        )
     client = s3()
-    record = json.loads(_object(client, metadata["provenance"]))
+    record = json.loads(_object(client, place))
     container, *more = package.get("InferenceSpecification", {}).get("Containers") or [{}]
     if more or REGISTERED - set(container) or any(container.get(name) for name in ADDED):
         raise VersionError(
             f"{arn} is not what was registered: its containers are {[container, *more]}, registered was one with "
             f"{' and '.join(sorted(REGISTERED))} only; train again and approve that version"
         )
+    generated = package.get("MetadataProperties", {}).get("GeneratedBy", "nobody")
     archive = _object(client, container["ModelDataUrl"])
     digest = hashlib.sha256(archive).hexdigest()
     differ = [
@@ -140,6 +145,7 @@ def check_content(package: dict[str, Any], s3: Callable[[], Any]) -> Checked:
             ("the data source", _source(container), record["artifact"]["uri"]),
             ("the artifact's sha256", digest, record["artifact"]["sha256"]),
             ("the image", container["Image"], record["serve_image_uri"]),
+            ("the execution", generated.rsplit("/", 1)[-1], record["execution"]),
         )
         if found != recorded
     ]

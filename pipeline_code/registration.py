@@ -45,6 +45,8 @@ def register(graph: Graph, model: Model, around: Surroundings) -> Json:
                 }
             },
             "ModelCard": {"ModelCardStatus": "Draft", "ModelCardContent": card(graph, model, around)},
+            # The one thing about a version's origin that UpdateModelPackage cannot change: it binds the record to it.
+            "MetadataProperties": {"GeneratedBy": {"Get": "Execution.PipelineExecutionArn"}},
             "CustomerMetadataProperties": {
                 "model": model.name,
                 "period": parameters.PERIOD,

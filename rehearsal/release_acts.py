@@ -217,7 +217,7 @@ class ReleaseActs:
         """As a consumer would, by boto3, with a row whose answer the trainer knows."""
         registry = self._clients(self.sites[0])
         package = registry("sagemaker").describe_model_package(ModelPackageName=live)
-        checked = versions.check_content(package, lambda: registry("s3"))
+        checked = versions.check_content(package, lambda: registry("s3"), site.place.records)
         answer = self._clients(site)("sagemaker-runtime").invoke_endpoint(
             EndpointName=site.place.endpoint, Body=checked.rows[0].encode(), ContentType="text/csv", Accept="text/csv"
         )

@@ -137,6 +137,7 @@ class Serving:
             deployer=self.world.role,
             champion=ChampionPlace(self.world.bucket, "champion/m"),
             notices=f"arn:aws:sns:eu-west-1:{self.world.account}:notices",
+            records=self.world.bucket,
         )
 
     def deploy(self) -> None:
@@ -163,10 +164,9 @@ class Serving:
         body = self.s3.get_object(Bucket=self.world.bucket, Key=key)["Body"].read()
         uri = self.put(f"{uuid.uuid4().hex}/model.tar.gz", body)
         artifact = {"uri": uri, "sha256": hashlib.sha256(body).hexdigest()}
-        record = self.put(
-            f"{uuid.uuid4().hex}/provenance.json",
-            json.dumps({"artifact": artifact, "serve_image_uri": self.uri}).encode(),
-        )
+        execution = uuid.uuid4().hex[:12]
+        told = {"artifact": artifact, "serve_image_uri": self.uri, "execution": execution}
+        record = self.put(f"{execution}/provenance.json", json.dumps(told).encode())
         made = self.sagemaker.create_model_package(
             ModelPackageGroupName=GROUP,
             ModelApprovalStatus="PendingManualApproval",
@@ -176,6 +176,7 @@ class Serving:
                 "SupportedContentTypes": ["text/csv"],
                 "SupportedResponseMIMETypes": ["text/csv"],
             },
+            MetadataProperties={"GeneratedBy": f"arn:aws:sagemaker:x:1:pipeline/m/execution/{execution}"},
             CustomerMetadataProperties={"provenance": record, "model_sha256": artifact["sha256"]},
         )
         test = json.loads(_member(self.real, "serving.json"))["test"]

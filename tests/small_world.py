@@ -36,7 +36,7 @@ LOOKS = 2
 """How often a stack is looked at before its update has ended."""
 
 CHAMPION = ChampionPlace("b", "champion/m")
-PLACE = Place("m", "staging", STAGE, GROUP_ARN, "s", "e", PARAMETER, TABLE, "role", CHAMPION, "topic", "none")
+PLACE = Place("m", "staging", STAGE, GROUP_ARN, "s", "e", PARAMETER, TABLE, "role", CHAMPION, "topic", "b", "none")
 
 
 class KilledError(BaseException):
@@ -111,7 +111,8 @@ class SmallWorld:
         body = _archive(number)
         artifact = {"uri": uri, "sha256": hashlib.sha256(body).hexdigest()}
         self.objects[uri] = body
-        self.objects[record] = json.dumps({"artifact": artifact, "serve_image_uri": IMAGE}).encode()
+        told = {"artifact": artifact, "serve_image_uri": IMAGE, "execution": str(number)}
+        self.objects[record] = json.dumps(told).encode()
         self.packages[arn] = {
             "ModelPackageArn": arn,
             "ModelPackageGroupName": "g",
@@ -119,6 +120,7 @@ class SmallWorld:
             "ModelApprovalStatus": "PendingManualApproval",
             "ModelLifeCycle": {"Stage": "Development", "StageStatus": "Passed"},
             "InferenceSpecification": {"Containers": [{"Image": IMAGE, "ModelDataUrl": uri}]},
+            "MetadataProperties": {"GeneratedBy": f"arn:aws:sagemaker:x:1:pipeline/m/execution/{number}"},
             "CustomerMetadataProperties": {"provenance": record, "model_sha256": artifact["sha256"]},
             "LastModifiedTime": "",
         }

@@ -88,12 +88,15 @@ class ReleaseMachine(RuleBasedStateMachine):
         self._change(data, ModelApprovalStatus="Rejected")
 
     @precondition(lambda self: self.world.packages)
-    @rule(data=st.data(), what=st.sampled_from(["Image", "Environment", "artifact"]))
+    @rule(data=st.data(), what=st.sampled_from(["Image", "Environment", "artifact", "another's"]))
     def swap_content(self, data: Any, what: str) -> None:
         package = self.world.packages[self._version(data)]
         (container,) = package["InferenceSpecification"]["Containers"]
         if what == "artifact":
             self.world.objects[container["ModelDataUrl"]] += b"x"
+        elif what == "another's":  # with its record: all that names the content is then right
+            other = self.world.packages[self._version(data)]
+            package.update({key: other[key] for key in ("InferenceSpecification", "CustomerMetadataProperties")})
         else:
             changed = {**container, what: "other:2" if what == "Image" else {"A": "1"}}
             package["InferenceSpecification"] = {"Containers": [changed]}

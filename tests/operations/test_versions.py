@@ -99,16 +99,17 @@ def registered(**changed: str) -> tuple[dict[str, Any], Bucket]:
     version = {
         **package(*STAGED),
         "InferenceSpecification": {"Containers": [container]},
+        "MetadataProperties": {"GeneratedBy": "arn:aws:sagemaker:x:1:pipeline/m/execution/e1"},
         "CustomerMetadataProperties": {"provenance": RECORD},
     }
-    record = json.dumps({"artifact": artifact, "serve_image_uri": IMAGE}).encode()
+    record = json.dumps({"artifact": artifact, "serve_image_uri": IMAGE, "execution": "e1"}).encode()
     return version, Bucket({MODEL: body, RECORD: record, "s3://runs/other.tar.gz": body})
 
 
 def test_a_version_as_it_was_registered_comes_with_its_rows() -> None:
     version, bucket = registered()
 
-    checked = check_content(version, lambda: bucket)
+    checked = check_content(version, lambda: bucket, "provenance")
 
     assert checked == Checked(ARN, ("1,2",), (0.5,), IMAGE)
 
@@ -124,8 +125,26 @@ def test_a_version_that_was_changed_is_refused(changed: dict[str, str], told: st
     version, bucket = registered(**changed)
 
     with pytest.raises(VersionError, match="is not what was registered") as refused:
-        check_content(version, lambda: bucket)
+        check_content(version, lambda: bucket, "provenance")
     assert told in str(refused.value)
+
+
+def test_a_record_that_lies_elsewhere_is_no_record() -> None:
+    version, bucket = registered()
+    bucket.objects["s3://mine/provenance.json"] = bucket.objects[RECORD]
+    version["CustomerMetadataProperties"] = {"provenance": "s3://mine/provenance.json"}
+
+    with pytest.raises(VersionError, match="provenance record, records lie in provenance"):
+        check_content(version, lambda: bucket, "provenance")
+
+
+def test_a_version_cannot_pass_with_the_content_and_record_of_another() -> None:
+    """Content and record's address can both be changed after the approval; who made the version cannot."""
+    version, bucket = registered()
+    version["MetadataProperties"] = {"GeneratedBy": "arn:aws:sagemaker:x:1:pipeline/m/execution/e2"}
+
+    with pytest.raises(VersionError, match="the execution is e2, recorded is e1"):
+        check_content(version, lambda: bucket, "provenance")
 
 
 def test_an_artifact_that_was_replaced_is_refused() -> None:
@@ -133,7 +152,7 @@ def test_an_artifact_that_was_replaced_is_refused() -> None:
     bucket.objects[MODEL] += b"x"
 
     with pytest.raises(VersionError, match="the artifact's sha256 is"):
-        check_content(version, lambda: bucket)
+        check_content(version, lambda: bucket, "provenance")
 
 
 def test_a_version_without_a_record_is_refused() -> None:
@@ -141,7 +160,7 @@ def test_a_version_without_a_record_is_refused() -> None:
     version["CustomerMetadataProperties"] = {}
 
     with pytest.raises(VersionError, match="names no provenance record"):
-        check_content(version, lambda: bucket)
+        check_content(version, lambda: bucket, "provenance")
 
 
 def test_what_a_record_says_of_the_image_is_kept_for_its_check() -> None:
@@ -149,7 +168,7 @@ def test_what_a_record_says_of_the_image_is_kept_for_its_check() -> None:
     record = json.loads(bucket.objects[RECORD])
     bucket.objects[RECORD] = json.dumps({**record, "serve_image_digest": DIGEST}).encode()
 
-    assert check_content(version, lambda: bucket).image_digest == DIGEST
+    assert check_content(version, lambda: bucket, "provenance").image_digest == DIGEST
 
 
 DIGEST = f"sha256:{'0' * 64}"

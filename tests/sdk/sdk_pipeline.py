@@ -213,9 +213,11 @@ class _Parts:
         return self._processing("record", inputs, outputs, property_file="provenance", told=told)
 
     def register(self) -> Any:
+        from sagemaker.core.metadata_properties import MetadataProperties
         from sagemaker.core.model_life_cycle import ModelLifeCycle
         from sagemaker.core.model_metrics import MetricsSource, ModelMetrics
         from sagemaker.core.shapes import ModelPackageModelCard
+        from sagemaker.core.workflow.execution_variables import ExecutionVariables
         from sagemaker.core.workflow.functions import Join
         from sagemaker.mlops.workflow.model_step import ModelStep
         from sagemaker.serve.model_builder import ModelBuilder
@@ -240,6 +242,7 @@ class _Parts:
             model_metrics=ModelMetrics(model_statistics=statistics),
             model_life_cycle=ModelLifeCycle(stage="Development", stage_status="Passed"),
             model_card=ModelPackageModelCard(model_card_status="Draft", model_card_content=self._card()),
+            metadata_properties=MetadataProperties(generated_by=ExecutionVariables.PIPELINE_EXECUTION_ARN),
             customer_metadata_properties=self._metadata(),
         )
         return ModelStep(name="Register", step_args=arguments, retry_policies=[self._calls()])
