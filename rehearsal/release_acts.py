@@ -83,10 +83,10 @@ class ReleaseActs:
         staging, production = self._at(STAGING), self._at(PRODUCTION)
         self._ask(version, STAGING)
         self._approve(version, staging)
-        self._wait("the first version is approved for staging", staging)
+        self._wait("first version approved", staging)
         self._ask(version, PRODUCTION)
         self._approve(version, production)
-        self._wait("the first version is approved for production", production)
+        self._wait("first version approved", production)
 
     def begin(self, version: str) -> None:
         """A version is approved for staging; whoever approves does not wait for it."""
@@ -95,16 +95,16 @@ class ReleaseActs:
     def finish(self, version: str, bad: str) -> None:
         """The one that began goes on to production; a third one fails there; one command goes back to the first."""
         staging, production = self._at(STAGING), self._at(PRODUCTION)
-        self._wait("the next version is approved for staging", staging)
+        self._wait("second version approved", staging)
         self._approve(version, production)
         self._approve(bad, staging)
-        self._wait("the next version is approved for production", production)
-        self._wait("a third version is approved for staging", staging)
+        self._wait("second version approved", production)
+        self._wait("third version approved", staging)
         clients = self._clients(production)
         inbox = Inbox(clients("sns"), clients("sqs"), production.place.notices)
         self.aws.order_fault(production.place.endpoint, FAILING, 1)
         self._approve(bad, production)
-        self._wait("it fails in production and is taken back", production)
+        self._wait("third version fails", production)
         self.notice = inbox.next()
         self._command("rollback", production)
         self._wait("one command goes back", production)
