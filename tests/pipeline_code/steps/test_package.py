@@ -35,7 +35,7 @@ def test_a_package_holds_what_serves_and_what_it_was_tried_with(real: Real) -> N
         shown["crossover"],
     )
     assert len(serving["test"]["rows"]) == len(serving["test"]["probabilities"]) == package.SAVED_ROWS
-    assert shown["rows"] == 20_000
+    assert shown["rows"] == 10_000
     assert shown["difference"] <= 1e-6
     assert shown["crossover"] in {0, 1, 8, 16, 32, 64, 128, 256}
     assert set(package.STEP.registers) == set(shown["properties"])
@@ -79,7 +79,7 @@ def test_trees_that_cannot_be_compiled_are_served_by_xgboost(
     job = run_step("package", tmp_path, {"dataset": real.dataset, "model": real.archive.parent})
 
     shown = json.loads((job.write("package") / "package.json").read_text())
-    assert (shown["crossover"], shown["rows"]) == (0, 20_000)
+    assert (shown["crossover"], shown["rows"]) == (0, 10_000)
     assert shown["difference"] <= 1e-6
 
 
