@@ -77,6 +77,7 @@ class ReleaseActs:
     releases: list[Released] = field(default_factory=list)
     invocations: list[dict[str, Any]] = field(default_factory=list)
     notice: Notice | None = None
+    runs: list[str] = field(default_factory=list)
 
     def ship(self, version: str) -> None:
         """A version is asked for and approved, for staging and then for production."""
@@ -108,6 +109,7 @@ class ReleaseActs:
         self.notice = inbox.next()
         self._command("rollback", production)
         self._wait("one command goes back", production)
+        self.runs = [each["pipelineExecutionId"] for each in self.executions()]
 
     def releaser(self, site: Site) -> Releaser:
         """To look at journal and endpoint; it releases nothing itself."""
@@ -127,7 +129,7 @@ class ReleaseActs:
 
     def _approve(self, version: str, site: Site) -> None:
         """As an approver does in SageMaker Studio; the event of it starts the release."""
-        self._begun[site.environment] = (time.monotonic(), self._newest(site), self._executions()[:1])
+        self._begun[site.environment] = (time.monotonic(), self._newest(site), self.executions()[:1])
         self._registry.update_model_package(
             ModelPackageArn=version,
             ModelLifeCycle={"Stage": site.place.stage, "StageStatus": "Approved"},
@@ -140,7 +142,7 @@ class ReleaseActs:
 
     def _command(self, verb: str, site: Site) -> None:
         """The very command a person runs, with the keys of that account."""
-        self._begun[site.environment] = (time.monotonic(), self._newest(site), self._executions()[:1])
+        self._begun[site.environment] = (time.monotonic(), self._newest(site), self.executions()[:1])
         model = site.place.model
         ran = subprocess.run(
             [sys.executable, "cli.py", verb, site.environment, model],
@@ -187,7 +189,7 @@ class ReleaseActs:
 
     def _failed_early(self, site: Site, before: int, last: list[Any]) -> bool:
         """Whether the pipeline failed before the release had begun."""
-        newest = self._executions()[:1]
+        newest = self.executions()[:1]
         if newest == last or newest[0]["status"] != "Failed" or self._newest(site) > before:
             return False
         run = self._clients(self.sites[0])("codepipeline").get_pipeline_execution(
@@ -195,7 +197,7 @@ class ReleaseActs:
         )
         return {"name": "environment", "resolvedValue": site.environment} in run["pipelineExecution"]["variables"]
 
-    def _executions(self) -> list[Any]:
+    def executions(self) -> list[Any]:
         """Those of the release pipeline, the newest first."""
         client = self._clients(self.sites[0])("codepipeline")
         listed = client.list_pipeline_executions(pipelineName=f"{self.sites[0].stage}-release")
@@ -208,7 +210,7 @@ class ReleaseActs:
         """What the function that hears approvals and the newest execution of the release pipeline said last."""
         client = self._clients(self.sites[0])
         name = f"{self.sites[0].stage}-release"
-        found = self._executions()
+        found = self.executions()
         group = f"/aws/codebuild/{name}"
         lines = client("logs").filter_log_events(logGroupName=group)["events"] if found else []
         return "\n".join([str(found[:1]), *(line["message"] for line in lines[-20:])])

@@ -251,10 +251,9 @@ def test_every_release_by_an_approval_was_a_run_of_the_pipeline(rehearsal: Rehea
     """Asking starts none; each approval starts one; the one that was taken back has failed."""
     codepipeline = client(rehearsal, "codepipeline")
     name = "slipway-dev-release"
-    listed = codepipeline.list_pipeline_executions(pipelineName=name)["pipelineExecutionSummaries"]
     runs = [
-        codepipeline.get_pipeline_execution(pipelineName=name, pipelineExecutionId=each["pipelineExecutionId"])
-        for each in reversed(listed)
+        codepipeline.get_pipeline_execution(pipelineName=name, pipelineExecutionId=each)
+        for each in reversed(rehearsal.acting.runs)
     ]
     variables = [{v["name"]: v["resolvedValue"] for v in run["pipelineExecution"]["variables"]} for run in runs]
     by_event = [release for release in found["releases"] if release["asked"] == "event"]
