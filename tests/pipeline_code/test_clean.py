@@ -24,7 +24,7 @@ from pipeline_code.periods import SourceFile
 from pipeline_code.shelf import Shelf
 
 TOY = replace(load_model("flight_delay"), name="toy", sources=(replace(VISITS, max_quarantined=1.0), SHOPS))
-FUZZ = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 SPELLINGS = {
     "at": [
         "2020-01-05T10:00:00Z",

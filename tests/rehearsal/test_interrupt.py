@@ -15,9 +15,9 @@ PHASES = {
     "embedded AWS ...": signal.SIGTERM,
     "cdk bootstrap dev ...": signal.SIGINT,
     "cdk deploy dev ...": signal.SIGTERM,
-    "train 2013-04, arrival ...": signal.SIGINT,
 }
 LATER_PHASES = {
+    "train 2013-04, arrival ...": signal.SIGINT,
     "cdk synth ...": signal.SIGTERM,
     "read back ...": signal.SIGTERM,
     "upload 2013-01 to 2013-03 ...": signal.SIGTERM,
