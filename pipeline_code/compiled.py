@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+import threading
+from typing import TYPE_CHECKING, Any
 
 from pipeline_code.contract import ContractError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 OBJECTIVE = "binary:logistic"
 OPSET, ML_OPSET = 17, 3
@@ -111,3 +115,23 @@ def session(graph: bytes) -> Any:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+class OneRow:
+    """A session bound to memory of its own, so that a single row makes and frees no arrays: half of what it costs."""
+
+    def __init__(self, session: Any, features: int) -> None:
+        import numpy as np
+
+        self._session, self._binding, self._lock = session, session.io_binding(), threading.Lock()
+        self._row = np.zeros((1, features), np.float32)
+        self._answer = np.zeros((1, 1), np.float32)
+        self._binding.bind_input(INPUT, "cpu", 0, np.float32, self._row.shape, self._row.ctypes.data)
+        self._binding.bind_output(OUTPUT, "cpu", 0, np.float32, self._answer.shape, self._answer.ctypes.data)
+
+    def predict(self, row: Sequence[float]) -> float:
+        """The probability of the label."""
+        with self._lock:  # a large body of one row is answered in a thread
+            self._row[0] = row
+            self._session.run_with_iobinding(self._binding)
+            return float(self._answer[0, 0])

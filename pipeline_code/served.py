@@ -59,9 +59,10 @@ class Served:
         self._folder = folder
         self._compiled: Any = None
         if self.serving.crossover:
-            from pipeline_code.compiled import session
+            from pipeline_code.compiled import OneRow, session
 
             self._compiled = session((folder / COMPILED_FILE).read_bytes())
+            self._one = OneRow(self._compiled, len(self.encoding.features))
         import numpy as np
 
         self._numpy = np
@@ -69,6 +70,8 @@ class Served:
 
     def predict(self, rows: Sequence[Sequence[float]]) -> list[float]:
         """The probability of the label for each row."""
+        if len(rows) == 1 <= self.serving.crossover:
+            return [self._one.predict(rows[0])]
         matrix = self._numpy.array(rows, dtype=self._numpy.float32)
         if len(rows) <= self.serving.crossover:
             answers: list[float] = self._compiled.run(OUTPUTS, {"rows": matrix})[0][:, 0].tolist()

@@ -2,8 +2,9 @@
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 
-Raw ASGI, because a framework would cost more than a prediction. Requests in flight are finished when SageMaker sends
-SIGTERM; that, keep-alive, and what HTTP asks for are uvicorn's.
+Raw ASGI, because a framework would cost more than a prediction; what came small and whole takes an even shorter way
+(`short_way.py`). Requests in flight are finished when SageMaker sends SIGTERM; that, keep-alive, and what HTTP asks
+for are uvicorn's.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import gc
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -45,6 +46,16 @@ GARBAGE_AFTER = 50_000
 """Objects made and not freed after which garbage is looked for; Python's own number is 700."""
 
 GRACE_SECONDS = 30
+SETTINGS: dict[str, Any] = {
+    "http": "pipeline_code.short_way:ShortWay",
+    "interface": "asgi3",
+    "proxy_headers": False,  # nobody asks who the client is, and what would answer wraps every request
+    "access_log": False,
+    "timeout_graceful_shutdown": GRACE_SECONDS,
+    "server_header": False,
+    "date_header": False,
+}
+"""Of uvicorn, beside where to listen."""
 
 log = logging.getLogger("pipeline_code.server")
 
@@ -88,31 +99,53 @@ class Server:
         return Answer(200, "text/plain", b"")
 
     async def _invoke(self, scope: Message, receive: Receive) -> Answer:
-        length, content_type, accept = "0", "text/csv", ""
-        for name, value in scope["headers"]:
-            if name == b"content-type":
-                content_type = value.decode("latin-1")
-            elif name == b"accept":
-                accept = value.decode("latin-1")
-            elif name == b"content-length":
-                length = value.decode("latin-1")
-            elif name == b"content-encoding" and value != b"identity":
-                return _refusal(415, f"Content-Encoding {value.decode('latin-1')}; send the body as it is")
+        asked = _asked(scope["headers"])
+        if isinstance(asked, Answer):
+            return asked
         try:
             async with asyncio.timeout(BODY_SECONDS):
-                body = await _body(length, receive)
+                body = await _body(asked.length, receive)
         except TimeoutError:
             return _refusal(408, f"the body did not come within {BODY_SECONDS:.0f} seconds")
         if body is None:
             return _refusal(413, f"the body is larger than {MOST_BYTES:,} bytes; send fewer rows, or use batch")
         if len(body) <= SMALL_BYTES:
-            answer = self._handler.answer(body, content_type, accept)
-        else:
-            async with self._large:
-                answer = await asyncio.to_thread(self._handler.answer, body, content_type, accept)
+            return self._predicted(body, asked)
+        async with self._large:
+            return await asyncio.to_thread(self._predicted, body, asked)
+
+    def at_once(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Answer:
+        """The answer to a small POST /invocations that has come whole; see pipeline_code.short_way."""
+        asked = _asked(headers)
+        return asked if isinstance(asked, Answer) else self._predicted(body, asked)
+
+    def _predicted(self, body: bytes, asked: Asked) -> Answer:
+        answer = self._handler.answer(body, asked.type, asked.accept)
         if self._capture and answer.status == 200:  # noqa: PLR2004
-            self._capture.offer(body, content_type, answer.body, answer.type)
+            self._capture.offer(body, asked.type, answer.body, answer.type)
         return answer
+
+
+class Asked(NamedTuple):
+    """What the headers of a request say of its body and its answer."""
+
+    type: str
+    accept: str
+    length: str
+
+
+def _asked(headers: Sequence[tuple[bytes, bytes]]) -> Asked | Answer:
+    length, content_type, accept = "0", "text/csv", ""
+    for name, value in headers:
+        if name == b"content-type":
+            content_type = value.decode("latin-1")
+        elif name == b"accept":
+            accept = value.decode("latin-1")
+        elif name == b"content-length":
+            length = value.decode("latin-1")
+        elif name == b"content-encoding" and value != b"identity":
+            return _refusal(415, f"Content-Encoding {value.decode('latin-1')}; send the body as it is")
+    return Asked(content_type, accept, length)
 
 
 def differences(handler: Handler, served: Served) -> str | None:
@@ -204,11 +237,8 @@ def main(arguments: Sequence[str]) -> int:
         host=given.host,
         port=given.port,
         workers=given.workers,
-        access_log=False,
         log_level="warning",
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        server_header=False,
-        date_header=False,
+        **SETTINGS,
     )
     return 0
 

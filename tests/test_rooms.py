@@ -33,7 +33,7 @@ DOORS = {
         "pipeline_code/request_rows.py",
         "pipeline_code/server.py",
     ),
-    "uvicorn": ("pipeline_code/server.py",),
+    "uvicorn": ("pipeline_code/server.py", "pipeline_code/short_way.py"),
     "moto": ("rehearsal/",),
     "werkzeug": ("rehearsal/",),
     "boto3": ("operations/", "rehearsal/", "commands/", "pipeline_code/capture.py"),
