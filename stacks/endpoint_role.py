@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 from aws_cdk import aws_iam as iam
 
 from stacks import names as spelling
+from stacks.governance import SCALING_SERVICE, scaling_role
 from stacks.image import PULL_ACTIONS
+from stacks.job_role import join_network
 from stacks.permissions import accept_inline_policy, allow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import aws_cdk as cdk
+    from aws_cdk import aws_kms as kms
 
     from stacks.capabilities import Form
     from stacks.names import Names
@@ -38,8 +41,10 @@ def endpoint_role(scope: cdk.Stack, id: str, *, served: Served) -> iam.Role:
     if served.form == "batch":
         _exchange(role, names, spelling.batch_prefix(model), taken=["input"], left=["output"])
     allow(role, "Encrypt", ["kms:Decrypt", "kms:GenerateDataKey"], [served.rooms.key.key_arn])
+    if served.config.vpc:
+        join_network(role, scope)
     _tell(role, scope, served)
-    if served.form in {"realtime", "async", "component"}:
+    if served.form in {"realtime", "async"}:
         # Without it a deployment ignores its alarms.
         allow(
             role,
@@ -128,22 +133,18 @@ def _pull_image(role: iam.Role, registry: Names) -> None:
     allow(role, "PullImage", PULL_ACTIONS, [repository])
 
 
-def serving_deployer(scope: cdk.Stack, id: str, *, models: Sequence[str], names: Names, registry: Names) -> iam.Role:
-    """Change the endpoints of this environment, and nothing else."""
+def serving_deployer(
+    scope: cdk.Stack, id: str, *, models: Sequence[str], names: Names, registry: Names, key: kms.IKey
+) -> iam.Role:
+    """Change the endpoints of this environment, and nothing else.
+
+    What CloudFormation calls to make, tag, read, change and delete each type stands in the type's schema:
+    https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html
+    """
     role = _role(scope, id, names.serving_deployer, "cloudformation.amazonaws.com")
     place = f"{scope.region}:{scope.account}"
     arn = f"arn:aws:sagemaker:{place}"
-    allow(
-        role,
-        "Endpoints",
-        [*(f"sagemaker:{verb}Endpoint" for verb in ("Create", "Delete", "Describe", "Update")), "sagemaker:AddTags"],
-        [f"{arn}:endpoint/{names.endpoint(model)}" for model in models],
-    )
-    components = [f"{arn}:inference-component/{names.endpoint(m)}" for m in models if names.form(m) == "component"]
-    if components:
-        verbs = ("Create", "Delete", "Describe", "Update")
-        actions = [f"sagemaker:{verb}InferenceComponent" for verb in verbs]
-        allow(role, "Components", [*actions, "sagemaker:AddTags"], components)
+    _endpoints(role, arn, names, models)
     _models_and_configurations(role, arn, names)
     packages = f"arn:aws:sagemaker:{registry.region}:{registry.account}:model-package"
     allow(
@@ -160,8 +161,24 @@ def serving_deployer(scope: cdk.Stack, id: str, *, models: Sequence[str], names:
         [f"arn:aws:iam::{scope.account}:role/{names.endpoint_role(model)}" for model in models],
         conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
     )
-    _watch_and_scale(role, place, names)
+    # Whoever makes an endpoint hands SageMaker the key of its volumes:
+    # https://docs.aws.amazon.com/sagemaker/latest/dg/api-permissions-reference.html
+    for_sagemaker = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    allow(role, "Volumes", ["kms:CreateGrant"], [key.key_arn], conditions=for_sagemaker)
+    _watch(role, place, names)
+    _scale(role, place)
     return role
+
+
+def _endpoints(role: iam.Role, arn: str, names: Names, models: Sequence[str]) -> None:
+    tags = ["sagemaker:AddTags", "sagemaker:ListTags"]
+    verbs = ("Create", "Delete", "Describe", "Update")
+    endpoints = [f"{arn}:endpoint/{names.endpoint(model)}" for model in models]
+    allow(role, "Endpoints", [*(f"sagemaker:{verb}Endpoint" for verb in verbs), *tags], endpoints)
+    components = [f"{arn}:inference-component/{names.endpoint(m)}" for m in models if names.form(m) == "component"]
+    if components:
+        actions = [*(f"sagemaker:{verb}InferenceComponent" for verb in verbs), *tags]
+        allow(role, "Components", actions, components)
 
 
 def _models_and_configurations(role: iam.Role, arn: str, names: Names) -> None:
@@ -191,28 +208,55 @@ def _models_and_configurations(role: iam.Role, arn: str, names: Names) -> None:
     )
 
 
-def _watch_and_scale(role: iam.Role, place: str, names: Names) -> None:
+def _watch(role: iam.Role, place: str, names: Names) -> None:
+    tags = [f"cloudwatch:{verb}" for verb in ("ListTagsForResource", "TagResource")]
     allow(
         role,
         "Alarms",
-        ["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms"],
+        ["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms", *tags],
         [f"arn:aws:cloudwatch:{place}:alarm:{names.prefix}-*"],
         because="The prefix is this environment's.",
     )
+    parameters = f"arn:aws:ssm:{place}:parameter/{names.platform}/{names.environment}/*"
+    allow(role, "DesiredVersion", ["ssm:GetParameters"], [parameters], because="One parameter a model.")
+
+
+def _scale(role: iam.Role, place: str) -> None:
+    """Register what scales; the service's own role is made with the account's first target, in the name of the caller.
+
+    https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-service-linked-roles.html
+    """
     verbs = (
         *("DeleteScalingPolicy", "DescribeScalingPolicies", "PutScalingPolicy"),
         *("DeleteScheduledAction", "DescribeScheduledActions", "PutScheduledAction"),
+        *("DeregisterScalableTarget", "DescribeScalableTargets", "RegisterScalableTarget"),
+        *("ListTagsForResource", "TagResource"),
     )
-    targets = ("DeregisterScalableTarget", "DescribeScalableTargets", "RegisterScalableTarget")
+    actions = [f"application-autoscaling:{verb}" for verb in verbs]
+    allow(role, "Scaling", actions, ["*"], because="Most of these actions know no resources.")
+    only = {"StringEquals": {"iam:AWSServiceName": SCALING_SERVICE}}
+    allow(role, "RoleOfScaling", ["iam:CreateServiceLinkedRole"], [scaling_role(place.split(":")[1])], conditions=only)
+    _tried_by_scaling(role, place)
+
+
+def _tried_by_scaling(role: iam.Role, place: str) -> None:
+    """What Application Auto Scaling tries in its caller's name before it takes a target, on none of our resources.
+
+    https://docs.aws.amazon.com/autoscaling/application/userguide/security_iam_permission_validation.html
+    https://docs.aws.amazon.com/autoscaling/application/userguide/security_iam_id-based-policy-examples.html
+    """
+    tried = "Application Auto Scaling tries whether its caller may, without a name or with one of its own."
+    alarms = [f"cloudwatch:{verb}" for verb in ("DeleteAlarms", "DescribeAlarms", "PutMetricAlarm")]
+    allow(role, "AlarmsOfScaling", alarms, [f"arn:aws:cloudwatch:{place}:alarm:*"], because=tried)
+    endpoints = ("DescribeEndpoint", "UpdateEndpointWeightsAndCapacities")
+    components = ("DescribeInferenceComponent", "UpdateInferenceComponentRuntimeConfig")
     allow(
         role,
-        "Scaling",
-        [f"application-autoscaling:{action}" for action in (*verbs, *targets)],
-        ["*"],
-        because="Most of these actions know no resources.",
+        "Capacity",
+        [f"sagemaker:{verb}" for verb in (*endpoints, *components)],
+        [f"arn:aws:sagemaker:{place}:{kind}/*" for kind in ("endpoint", "inference-component")],
+        because=tried,
     )
-    parameters = f"arn:aws:ssm:{place}:parameter/{names.platform}/{names.environment}/*"
-    allow(role, "DesiredVersion", ["ssm:GetParameters"], [parameters], because="One parameter a model.")
 
 
 def _role(scope: cdk.Stack, id: str, name: str, service: str) -> iam.Role:

@@ -23,8 +23,10 @@ BOUNDED_ACTIONS = (
     "application-autoscaling:*",
     "cloudwatch:DeleteAlarms",
     "cloudwatch:DescribeAlarms",
+    "cloudwatch:ListTagsForResource",
     "cloudwatch:PutMetricAlarm",
     "cloudwatch:PutMetricData",
+    "cloudwatch:TagResource",
     "cloudformation:ContinueUpdateRollback",
     "cloudformation:DescribeStackResources",
     "cloudformation:DescribeStacks",
@@ -53,6 +55,7 @@ BOUNDED_ACTIONS = (
     "ssm:GetParameters",
     "ssm:PutParameter",
     "sts:AssumeRole",
+    "tag:GetResources",
 )
 
 # What no role of the platform may do, whatever its own policy says.
@@ -70,6 +73,17 @@ FORBIDDEN_ACTIONS = (
     "sagemaker:PutModelPackageGroupPolicy",
     "sagemaker:CreatePresigned*",
 )
+
+SCALING_SERVICE = "sagemaker.application-autoscaling.amazonaws.com"
+
+
+def scaling_role(account: str) -> str:
+    """The role by which Application Auto Scaling scales endpoints; whoever registers the first makes it for AWS.
+
+    https://docs.aws.amazon.com/autoscaling/application/userguide/services-that-can-integrate-sagemaker.html
+    """
+    role = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+    return f"arn:aws:iam::{account}:role/aws-service-role/{SCALING_SERVICE}/{role}"
 
 
 class Governance(cdk.Stack):
@@ -162,6 +176,12 @@ class Governance(cdk.Stack):
                             "iam:PassedToService": ["cloudformation.amazonaws.com", "sagemaker.amazonaws.com"]
                         }
                     },
+                ),
+                iam.PolicyStatement(
+                    sid="RoleOfScaling",
+                    actions=["iam:CreateServiceLinkedRole"],
+                    resources=[scaling_role(names.account)],
+                    conditions={"StringEquals": {"iam:AWSServiceName": SCALING_SERVICE}},
                 ),
                 iam.PolicyStatement(
                     sid="Forbidden", effect=iam.Effect.DENY, actions=list(FORBIDDEN_ACTIONS), resources=["*"]

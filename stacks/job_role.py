@@ -77,7 +77,7 @@ def job_role(
         because="The action knows no resources; the namespace is its limit.",
         conditions={"StringEquals": {"cloudwatch:namespace": f"/aws/sagemaker/{kind}Jobs"}},
     )
-    _join_network(role, scope)
+    join_network(role, scope)
     return role
 
 
@@ -180,8 +180,12 @@ def _read(role: iam.Role, places: Sequence[Place]) -> None:
     )
 
 
-def _join_network(role: iam.Role, stack: cdk.Stack) -> None:
-    """A job in a VPC gets network interfaces there: https://docs.aws.amazon.com/sagemaker/latest/dg/train-vpc.html."""
+def join_network(role: iam.Role, stack: cdk.Stack) -> None:
+    """A job or an endpoint in a VPC gets network interfaces there.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/train-vpc.html
+    https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createmodel-perms
+    """
     ec2 = f"arn:aws:ec2:{stack.region}:{stack.account}"
     allow(
         role,
@@ -193,7 +197,7 @@ def _join_network(role: iam.Role, stack: cdk.Stack) -> None:
             "ec2:DeleteNetworkInterfacePermission",
         ],
         [f"{ec2}:{kind}/*" for kind in ("network-interface", "security-group", "subnet")],
-        because="SageMaker makes and removes the job's network interfaces, whose ids are not known before.",
+        because="SageMaker makes and removes the network interfaces, whose ids are not known before.",
     )
     allow(
         role,

@@ -40,7 +40,7 @@ class Releases(cdk.Stack):
         super().__init__(scope, id, description="Desired versions, leases and journal of releases")
         self._names, self._shared = names, shared
         self.table = self._table()
-        serving_deployer(self, "Deployer", models=models, names=names, registry=registry)
+        serving_deployer(self, "Deployer", models=models, names=names, registry=registry, key=shared.key)
         releaser = releaser_role(self, "Releaser", names=names, registry=registry, models=models, crowns=crowns)
         grant_journal(releaser, names=names, models=models, table=self.table, key=shared.key)
         self._parameters(models)
