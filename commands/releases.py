@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -95,7 +96,8 @@ def _releaser(env: str, model: str) -> tuple[Any, str]:
     session = boto3.Session(region_name=environment.region)
     who = session.client("sts").get_caller_identity()["Arn"]
     acting = become(session, names.role_arn(names.releaser), environment.region)
-    return Releaser(acting.client, release_place(environment, model), tell=console.print), who
+    # A release asks several services at every look, for up to two hours; to make a client takes longer than to ask.
+    return Releaser(cache(acting.client), release_place(environment, model), tell=console.print), who
 
 
 def release_place(environment: Environment, model: str) -> Any:
@@ -122,4 +124,6 @@ def release_place(environment: Environment, model: str) -> Any:
         forbidden_findings=environment.serving.forbidden_findings,
         form=names.form(model),
         requests=f"s3://{names.data_bucket}/{asynchronous_prefix(model)}/requests",
+        shadow=names.shadow_parameter(model),
+        platform=names.platform,
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from operations import desired
 from operations.approvals import Approvals, Target
 from operations.champion import ChampionPlace
+from operations.images import Image, ImageError
 from operations.listings import DataPlace, starts_a_run
 from operations.notices import SUBJECT_LIMIT, notice
 from operations.periods import READY_MANIFEST, PeriodError
@@ -35,7 +36,7 @@ def start(event: Json, _context: object) -> Json:
     starter = starter_of(settings, boto3.client)
     try:
         return route(event, starter)
-    except (RequestError, PeriodError) as error:
+    except (ImageError, RequestError, PeriodError) as error:
         # Whoever called gets the answer; nobody waits for the answer to an event, so people are told.
         if not event.get("answered"):
             boto3.client("sns").publish(
@@ -81,7 +82,8 @@ def starter_of(settings: Mapping[str, Any], client: Any) -> Starter:
     }
     ranges = {name: (least, most) for name, (least, most) in settings["ranges"].items()}
     table = TurnTable(client("dynamodb"), settings["table"])
-    return Starter(client("sagemaker"), client("s3"), table, models, ranges)
+    image = Image.of(settings["serve_image"])
+    return Starter(client("sagemaker"), client("s3"), table, models, lambda: image.digest(client("ecr")), ranges)
 
 
 def route(event: Json, starter: Starter) -> Json:

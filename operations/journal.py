@@ -33,8 +33,7 @@ class BusyError(Exception):
 class Entry:
     """A release in the journal. `number` orders them; `cause` is who or what asked, `because` why it ended so.
 
-    `replaced` is the endpoint configuration that was live before, `taken_back` the one that did not stay; `approval` is
-    the number of the approval that asked.
+    `approval` is the number of the approval that asked.
     """
 
     number: int
@@ -46,9 +45,7 @@ class Entry:
     outcome: str = BEGAN
     because: str = ""
     seconds: float = 0.0
-    replaced: str = ""
     approval: int = 0
-    taken_back: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ class Journal:
     now: Callable[[], float] = time.time
 
     def entries(self) -> list[Entry]:
-        """All of them, the newest first. What a newer Slipway wrote beside is passed over."""
+        """All of them, the newest first. What another Slipway wrote beside is passed over."""
         asked = {
             "TableName": self.table,
             "KeyConditionExpression": "model = :model AND begins_with(entry, :release)",
@@ -83,25 +80,17 @@ class Journal:
         known = {each.name for each in fields(Entry)}
         return [Entry(**{name: value for name, value in one.items() if name in known}) for one in told]
 
-    def begin(self, version: str, previous: str, asked: Asked, replaced: str = "") -> Entry:
+    def begin(self, version: str, previous: str, asked: Asked) -> Entry:
         """Raises BusyError if another has begun an entry meanwhile."""
         newest = next(iter(self.entries()), None)
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.now()))
         number = newest.number + 1 if newest else 1
-        entry = Entry(
-            number, version, previous, asked.cause, asked.by, stamp, replaced=replaced, approval=asked.approval
-        )
+        entry = Entry(number, version, previous, asked.cause, asked.by, stamp, approval=asked.approval)
         try:
             self._put(entry, ConditionExpression="attribute_not_exists(entry)")
         except self.dynamodb.exceptions.ConditionalCheckFailedException:
             raise BusyError(f"another release of {self.model} has begun; wait for it (`slipway history`)") from None
         return entry
-
-    def note(self, entry: Entry, **more: str) -> Entry:
-        """Keep more of an entry that is still open."""
-        noted: Entry = replace(entry, **more)  # type: ignore[arg-type] # fields by their names
-        self._put(noted)
-        return noted
 
     def end(self, entry: Entry, outcome: str, because: str, seconds: float) -> Entry:
         ended = replace(entry, outcome=outcome, because=because, seconds=round(seconds, 1))

@@ -14,7 +14,7 @@ class Place:
     """The names that the templates gave, and what the environment asks of versions.
 
     `form` is how the model is served; `records` is the bucket of provenance records, `requests` the S3
-    URI under which a queue takes requests.
+    URI under which a queue takes requests, `shadow` the parameter that names the version in the shadow, if any may be.
     """
 
     model: str
@@ -32,3 +32,10 @@ class Place:
     forbidden_findings: str = "CRITICAL"
     form: str = "realtime"
     requests: str = ""
+    shadow: str = ""
+    platform: str = "slipway"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What every resource of the model's stack carries."""
+        return {"platform": self.platform, "environment": self.environment, "model": self.model}

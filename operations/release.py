@@ -197,7 +197,7 @@ class Releaser:
         checked = self._checked(lease, arn, asked)
         previous = self._proven(self.live())
         lease.renew()
-        entry = self.journal.begin(arn, previous, asked, self._configuration())
+        entry = self.journal.begin(arn, previous, asked)
         desired.write(self.client("ssm"), self.place.parameter, arn)
         self.tell(f"updating {self.place.stack}; it goes over in steps and is probed meanwhile")
         failure = self._go_over(lease, entry, checked)
@@ -205,13 +205,12 @@ class Releaser:
         failure = failure or self._prove(checked)
         lease.renew()
         if failure is None:
-            collect(self.client("sagemaker"), self.journal.entries(), self._configuration())
             if self.place.stage == CROWNING:
                 make_champion(self.client("s3"), self.client("sagemaker"), self.place.champion, arn)
-            return self.journal.end(entry, SUCCEEDED, "", time.monotonic() - begun)
+            ended = self.journal.end(entry, SUCCEEDED, "", time.monotonic() - begun)
+            collect(self.client, self.place, self.tell)
+            return ended
         self.tell(f"taking it back: {failure}")
-        if went_over:
-            entry = self.journal.note(entry, taken_back=self.stack.wanted_configuration())
         live, stays = self._take_back(lease, previous, went_over=went_over)
         lease.renew()
         if live != previous:
@@ -231,12 +230,10 @@ class Releaser:
             raise
 
     def _checked(self, lease: Lease, arn: str, asked: Asked) -> Checked:
-        package = self.client("sagemaker").describe_model_package(ModelPackageName=arn)
+        again = arn in self._were_live()
         try:
-            again = arn in self._were_live()
-            versions.check_stage(package, self.place.stage, again=again)
-            checked = versions.check_content(package, lambda: self.client("s3"), self.place.records)
-            versions.check_image(checked, self.client("ecr"), self.place.forbidden_findings, again=again)
+            checked = versions.check(self.client, self.place, arn, again=again)
+            versions.check_shadow(self.client, self.place, again=again)
         except versions.VersionError as error:
             self._refuse(lease, arn, asked, str(error))
             raise
@@ -256,7 +253,8 @@ class Releaser:
             return f"the endpoint serves {live}: {endpoint.get('FailureReason', 'no reason given')}"
         package = self.client("sagemaker").describe_model_package(ModelPackageName=checked.arn)
         try:
-            versions.check_content(package, lambda: self.client("s3"), self.place.records)
+            content = versions.check_content(package, lambda: self.client("s3"), self.place.records)
+            versions.check_image(content, self.client("ecr"), versions.NO_LIMIT)
         except versions.VersionError as error:
             return f"it was changed while it was released: {error}"
         return probes.smoke(self._served, checked)

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from operations.versions import Checked
 
 NO_UPDATES, IN_THE_WAY = "No updates are to be performed", "can not be updated"
-CONFIGURATION = "Configuration"
-"""The stack's output that names the endpoint configuration it wants served."""
-
 TRIES = 5
 """How often an update is tried for that somebody else's change of the stack is in the way of."""
 
@@ -88,9 +85,3 @@ class ServingStack:
                 probes.probe(Served.of(self.client, self.place), checked)
             time.sleep(pause)
             pause = min(pause * SLOWER, LONGEST_POLL_SECONDS)
-
-    def wanted_configuration(self) -> str:
-        """The configuration that the stack wants served."""
-        (stack,) = self.client("cloudformation").describe_stacks(StackName=self.place.stack)["Stacks"]
-        outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-        return str(outputs.get(CONFIGURATION, ""))

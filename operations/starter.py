@@ -47,12 +47,16 @@ class Answer:
 
 @dataclass(frozen=True)
 class Starter:
-    """`models` by name; `ranges` are the limits of pipeline parameters that are numbers, bounds included."""
+    """`models` by name; `ranges` are the limits of pipeline parameters that are numbers, bounds included.
+
+    `image_digest` tells which content the server's image has now: a version of the run is bound to it.
+    """
 
     sagemaker: Any
     s3: Any
     table: TurnTable
     models: Mapping[str, ModelPlace]
+    image_digest: Callable[[], str]
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     now: Callable[[], float] = time.time
 
@@ -124,6 +128,7 @@ class Starter:
                 token=_token(asked),
                 parameters={
                     "Listing": write_listing(self.s3, place.data, str(asked["period"])),
+                    "ServeImageDigest": self.image_digest(),
                     "Reason": str(asked["reason"]),
                     "StartedBy": str(asked.get("started_by") or "unknown"),
                     **{name: str(value) for name, value in asked.get("parameters", {}).items()},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import re
 import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,13 @@ from urllib.parse import urlparse
 
 from botocore.exceptions import ClientError
 
+from operations import desired
+from operations.images import Image, ImageError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from operations.place import Place
 
 STAGES = ("Development", "Staging", "Production")
 APPROVED = "Approved"
@@ -34,17 +38,6 @@ NO_LIMIT = "none"
 SCANNED = ("COMPLETE", "ACTIVE")
 """Scanned once, or continuously: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageScanStatus.html."""
 
-IMAGE_URI = re.compile(
-    r"(?P<registry>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/"
-    r"(?P<name>[^:@]+)(?::(?P<imageTag>[^@]+))?(?:@(?P<imageDigest>sha256:[0-9a-f]{64}))?"
-)
-MISSING_IMAGE = {
-    "RepositoryNotFoundException": "there is no such repository",
-    "ImageNotFoundException": "there is no such image; see the image's build in CodeBuild",
-    "ScanNotFoundException": "it was never scanned; turn on scan on push, or `aws ecr start-image-scan`",
-}
-"""What ECR's errors mean for a release."""
-
 
 class VersionError(Exception):
     """Why a version may not be released, and what to do."""
@@ -54,14 +47,14 @@ class VersionError(Exception):
 class Checked:
     """A version that is what was registered: its ARN, rows with the answers its trainer gave, and its image.
 
-    `image_digest` is what the record says of it; empty where it says nothing.
+    `image_digest` is the content that the record binds it to, whatever the image's tag names by now.
     """
 
     arn: str
     rows: tuple[str, ...]
     probabilities: tuple[float, ...]
     image: str
-    image_digest: str = ""
+    image_digest: str
 
 
 def arn_of(sagemaker: Any, group: str, version: str) -> str:
@@ -81,6 +74,40 @@ def arn_of(sagemaker: Any, group: str, version: str) -> str:
         known = ", ".join(sorted(found, key=int)) or "none yet: train first"
         raise VersionError(f"{group} has no version {version!r}; versions are {known}")
     return str(found[version])
+
+
+def check(client: Callable[[str], Any], place: Place, arn: str, *, again: bool) -> Checked:
+    """Raise VersionError unless the version may be released to a place and is what was registered.
+
+    One that was live there before, or goes with one that was, may go back (`again`).
+    """
+    try:
+        package = client("sagemaker").describe_model_package(ModelPackageName=arn)
+    except ClientError as error:
+        raise VersionError(f"{arn} cannot be read: {error}; name one that is registered") from None
+    check_stage(package, place.stage, again=again)
+    checked = check_content(package, lambda: client("s3"), place.records)
+    check_image(checked, client("ecr"), place.forbidden_findings, again=again)
+    return checked
+
+
+def check_shadow(client: Callable[[str], Any], place: Place, *, again: bool) -> None:
+    """The same for the version in the shadow: the stack's next update serves it, whatever else is released."""
+    shadow = desired.read(client("ssm"), place.shadow) if place.shadow else desired.NONE
+    if shadow == desired.NONE:
+        return
+    if not shadow.startswith("arn:"):
+        raise VersionError(
+            f"in the shadow: {place.shadow} says {shadow!r}; it takes a version's ARN, or {desired.NONE}"
+        )
+    try:
+        arn = arn_of(client("sagemaker"), place.group, shadow)
+        check(client, place, arn, again=again)
+    except VersionError as error:
+        raise VersionError(
+            f"in the shadow: {error}; write another one there, or nothing: "
+            f"aws ssm put-parameter --name {place.shadow} --value {desired.NONE} --overwrite"
+        ) from None
 
 
 def check_stage(package: dict[str, Any], stage: str, *, again: bool) -> None:
@@ -121,14 +148,8 @@ def check_content(package: dict[str, Any], s3: Callable[[], Any], records: str) 
     Raises VersionError if artifact, image or address is another: a version's content can be changed in SageMaker, and
     so can the address of its record. Which execution made it cannot.
     """
-    arn, place = package["ModelPackageArn"], package.get("CustomerMetadataProperties", {}).get("provenance", "")
-    if not place.startswith(f"s3://{records}/"):
-        raise VersionError(
-            f"{arn} names {place or 'no'} provenance record, records lie in {records}; release a version that the "
-            "pipeline registered"
-        )
-    client = s3()
-    record = json.loads(_object(client, place))
+    arn, client = package["ModelPackageArn"], s3()
+    record = _record(package, client, records)
     container, *more = package.get("InferenceSpecification", {}).get("Containers") or [{}]
     if more or REGISTERED - set(container) or any(container.get(name) for name in ADDED):
         raise VersionError(
@@ -159,7 +180,24 @@ def check_content(package: dict[str, Any], s3: Callable[[], Any], records: str) 
         raise VersionError(
             f"{arn} has {len(rows)} test rows and {len(probabilities)} answers; train again and approve that version"
         )
-    return Checked(arn, rows, probabilities, container["Image"], record.get("serve_image_digest", ""))
+    return Checked(arn, rows, probabilities, container["Image"], record["serve_image_digest"])
+
+
+def _record(package: dict[str, Any], s3: Any, records: str) -> dict[str, Any]:
+    """The version's record; one that binds no content to the image's tag proves nothing of what would serve."""
+    arn, place = package["ModelPackageArn"], package.get("CustomerMetadataProperties", {}).get("provenance", "")
+    if not place.startswith(f"s3://{records}/"):
+        raise VersionError(
+            f"{arn} names {place or 'no'} provenance record, records lie in {records}; release a version that the "
+            "pipeline registered"
+        )
+    record: dict[str, Any] = json.loads(_object(s3, place))
+    if not record.get("serve_image_digest"):
+        raise VersionError(
+            f"{arn}: its record {place} names no digest of its image, only {record['serve_image_uri']}; train again "
+            "and approve that version"
+        )
+    return record
 
 
 def check_image(checked: Checked, ecr: Any, forbidden: str, *, again: bool = False) -> None:
@@ -169,26 +207,22 @@ def check_image(checked: Checked, ecr: Any, forbidden: str, *, again: bool = Fal
     Nor is it for what was live before (`again`): a weakness that became known meanwhile must not bar the way back.
     https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImageScanFindings.html
     """
-    named = IMAGE_URI.fullmatch(checked.image)
-    if named is None:
-        raise VersionError(f"the image {checked.image} is in no Amazon ECR repository; SageMaker takes no other")
-    if named["region"] != ecr.meta.region_name:
-        raise VersionError(
-            f"the image {checked.image} is not of {ecr.meta.region_name}; SageMaker pulls from there only"
-        )
-    given = {key: named[key] for key in ("imageTag", "imageDigest") if named[key]}
-    asked = {"registryId": named["registry"], "repositoryName": named["name"]}
     try:
-        (found,) = ecr.describe_images(**asked, imageIds=[given])["imageDetails"]
-        digest = found["imageDigest"]
-        if checked.image_digest not in {"", digest}:
-            raise VersionError(f"the image {checked.image} is {digest} now, recorded is {checked.image_digest}")
+        image = Image.of(checked.image)
+        if image.region != ecr.meta.region_name:
+            raise VersionError(
+                f"the image {image.uri} is not of {ecr.meta.region_name}; SageMaker pulls from there only"
+            )
+        digest = image.digest(ecr)
+        if digest != checked.image_digest:
+            raise VersionError(
+                f"the image {image.uri} is {digest} now, recorded is {checked.image_digest}; it was pushed anew: "
+                "train again and approve that version"
+            )
         if forbidden != NO_LIMIT and not again:
-            # By digest: a tag could be moved in between.
-            scan = ecr.describe_image_scan_findings(**asked, imageId={"imageDigest": digest})
-            _check_scan(f"the image {checked.image} ({digest})", scan, forbidden)
-    except ClientError as error:
-        raise VersionError(f"the image {checked.image} cannot be checked: {_why(error, asked)}") from None
+            _check_scan(f"the image {image.uri} ({digest})", image.scan(ecr, digest), forbidden)
+    except ImageError as error:
+        raise VersionError(str(error)) from None
 
 
 def _check_scan(image: str, scan: dict[str, Any], forbidden: str) -> None:
@@ -206,17 +240,6 @@ def _check_scan(image: str, scan: dict[str, Any], forbidden: str) -> None:
             f"{image} has findings of severity {', '.join(found)}; forbidden_findings = {forbidden!r} of this "
             "environment bears none of these: build on a mended base image and train again"
         )
-
-
-def _why(error: ClientError, asked: dict[str, str]) -> str:
-    code = error.response["Error"]["Code"]
-    if code == "AccessDeniedException":
-        return (
-            f"{error.response['Error']['Message']}; the policy of repository {asked['repositoryName']} of account "
-            f"{asked['registryId']} has to let this role do ecr:DescribeImages and ecr:DescribeImageScanFindings, "
-            "and so has the role's own"
-        )
-    return MISSING_IMAGE.get(code, str(error))
 
 
 def _source(container: dict[str, Any]) -> str:

@@ -40,7 +40,7 @@ EXTERNAL = (PERIODS, LISTING, CHAMPION)
 TEMPORARY = ("dataset",)
 """Artifacts that can be made again from the periods; they expire, the others stay with the versions they led to."""
 
-FACTS = ("execution", "image_uri", "serve_image_uri", "commit", "reason", "started_by")
+FACTS = ("execution", "image_uri", "serve_image_uri", "serve_image_digest", "commit", "reason", "started_by")
 """What a step may be told of its run; it changes from run to run, so a step that is told is never cached."""
 
 Kind = Literal["Processing", "Training"]
@@ -124,6 +124,7 @@ class JobEnvironment:
     execution: str = ""
     image_uri: str = ""
     serve_image_uri: str = ""
+    serve_image_digest: str = ""
     commit: str = ""
     reason: str = ""
     started_by: str = ""

@@ -113,6 +113,7 @@ class JobStep:
             "execution": EXECUTION_ID,
             "image_uri": self.around.image_uri,
             "serve_image_uri": self.around.serve_image_uri,
+            "serve_image_digest": parameters.SERVE_IMAGE_DIGEST,
             "commit": self.around.commit,
             "reason": parameters.REASON,
             "started_by": parameters.STARTED_BY,

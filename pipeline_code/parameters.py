@@ -1,4 +1,4 @@
-"""What a run can be given: the period and its listing, who asked and why, and the model's hyperparameters."""
+"""What a run is given: the period and its listing, the server's image, who asked and why, the hyperparameters."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def get(name: str) -> Json:
 
 
 PERIOD, LISTING, REASON, STARTED_BY = (get(name) for name in ("Period", "Listing", "Reason", "StartedBy"))
+SERVE_IMAGE_DIGEST = get("ServeImageDigest")
 
 
 def declared(given: Mapping[str, str]) -> list[Json]:
@@ -29,6 +30,7 @@ def declared(given: Mapping[str, str]) -> list[Json]:
     return [
         {"Name": "Period", "Type": "String"},
         {"Name": "Listing", "Type": "String"},
+        {"Name": "ServeImageDigest", "Type": "String"},
         {"Name": "Reason", "Type": "String", "DefaultValue": REASONS[0], "EnumValues": list(REASONS)},
         {"Name": "StartedBy", "Type": "String", "DefaultValue": UNKNOWN},
         *(

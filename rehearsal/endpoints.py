@@ -260,6 +260,7 @@ class Endpoints:
             raise ServiceError("ValidationException", f"Cannot create already existing {KINDS[kind]} {name!r}.")
         arn = self.place(caller).arn("sagemaker", f"{KINDS[kind]}/{name}")
         described = {key: value for key, value in request.items() if key != "Tags"}
+        self.regions[caller].tags[arn] = request.get("Tags") or []
         kept[name] = {**described, f"{kind}Arn": arn, "CreationTime": clock.now()}
         return {f"{kind}Arn": arn}
 

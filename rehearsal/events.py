@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from moto.events.models import Rule, events_backends
 from moto.s3 import notifications
 
+from rehearsal import queue_alarms
 from rehearsal.api import Caller
 from rehearsal.clock import clock
 
@@ -137,6 +138,7 @@ def _keep(place: Place, rule: Any, target: Json, event: Json, failed: tuple[Exce
     try:
         url = sqs.get_queue_url(QueueName=queue.split(":")[5])["QueueUrl"]
         sqs.send_message(QueueUrl=url, MessageBody=json.dumps(event), MessageAttributes=attributes)
+        queue_alarms.decide(place.account, place.region)
     except ClientError:
         log.exception("dead letter queue %s of rule %s", queue, rule.name)
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 
+from rehearsal import queue_alarms
 from rehearsal.clock import clock
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ class Functions:
         if kind == "sqs":
             queues = sqs_backends[function.account_id][function.region]
             queues.send_message(target.split(":")[5], body, message_attributes={"ErrorMessage": told})
+            queue_alarms.decide(function.account_id, function.region)
         else:
             topics = sns_backends[function.account_id][function.region]
             attributes = {"ErrorMessage": {"Type": told["data_type"], "Value": told["string_value"]}}

@@ -58,13 +58,14 @@ class Endpoint:
 
 @dataclass
 class Region:
-    """What one account has in one region."""
+    """What one account has in one region; tags by ARN."""
 
     models: dict[str, Json] = field(default_factory=dict)
     configs: dict[str, Json] = field(default_factory=dict)
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     components: dict[str, Json] = field(default_factory=dict)
     transforms: dict[str, Json] = field(default_factory=dict)
+    tags: dict[str, list[Json]] = field(default_factory=dict)
 
 
 def described(endpoint: Endpoint) -> Json:

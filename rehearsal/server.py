@@ -41,7 +41,9 @@ from rehearsal import (
     jobs,
     keys,
     pipelines,
+    queue_alarms,
     registry,
+    tagged,
     transforms,
 )
 from rehearsal.answers import as_event
@@ -190,10 +192,8 @@ def run(state: Path, job_python: Path, organization: str | None) -> None:
     builds.Builds(server.place, server.keys, state / "builds", release_python).install()
     codepipelines.CodePipelines(server.place).install()
     dimensions.install()
-    hosting = endpoints.Endpoints(server.place, server.keys, state, images)
-    hosting.install()
-    components.Components(hosting).install()
-    transforms.Transforms(hosting).install()
+    queue_alarms.install()
+    hosting = host(server, state, images)
     threading.Thread(target=web.serve_forever, daemon=True).start()
     sys.stdout.write(json.dumps({"port": web.server_port}) + "\n")
     sys.stdout.flush()
@@ -205,6 +205,16 @@ def run(state: Path, job_python: Path, organization: str | None) -> None:
     functions.end_all()
     recorder.write()
     os._exit(0)  # request threads may still wait for jobs that are no more
+
+
+def host(server: Server, state: Path, images: Images) -> endpoints.Endpoints:
+    """Models and configurations, endpoints, and what is beside them."""
+    hosting = endpoints.Endpoints(server.place, server.keys, state, images)
+    hosting.install()
+    tagged.Tagged(hosting.regions).install()
+    components.Components(hosting).install()
+    transforms.Transforms(hosting).install()
+    return hosting
 
 
 def wait_for_the_end() -> None:

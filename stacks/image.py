@@ -86,6 +86,14 @@ class Image(cdk.Stack):
         if self.repository:
             allow(role, "PullImage", PULL_ACTIONS, [self.repository.repository_arn])
 
+    @property
+    def serve_repository_arn(self) -> str:
+        """Where the server's image lies, whoever owns it."""
+        registry, _, rest = self.serve_uri.partition("/")
+        account, _, _, region, *_ = registry.split(".")
+        name = rest.split("@")[0].split(":")[0]
+        return f"arn:aws:ecr:{region}:{account}:repository/{name}"
+
     def _repository(self, names: Names, key: kms.IKey, removal: cdk.RemovalPolicy) -> ecr.Repository:
         repository = ecr.Repository(
             self,

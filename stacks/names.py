@@ -104,8 +104,8 @@ class Names:
         return f"/{self.platform}/{self.environment}/{model}/version"
 
     def shadow_parameter(self, model: str) -> str:
-        """The SSM parameter that says which version gets a copy of the requests; only models with a shadow have it."""
-        return f"/{self.platform}/{self.environment}/{model}/shadow"
+        """The SSM parameter that says which version gets a copy of the requests; empty for a model without a shadow."""
+        return f"/{self.platform}/{self.environment}/{model}/shadow" if load_model(model).shadow else ""
 
     def serving_stack(self, model: str) -> str:
         """The stack that a release updates."""

@@ -57,13 +57,16 @@ def releaser_role(
 def grant_journal(
     role: iam.Role, *, names: Names, models: Sequence[str], table: dynamodb.ITable, key: kms.IKey
 ) -> None:
-    """Lease, journal and the desired versions."""
+    """Lease, journal and the desired versions; what is in the shadow is for others to say, and to be checked here."""
     actions = [f"dynamodb:{verb}Item" for verb in ("Delete", "Get", "Put")]
     allow(role, "Journal", [*actions, "dynamodb:Query"], [table.table_arn])
     allow(role, "JournalKey", ["kms:Decrypt", "kms:GenerateDataKey"], [key.key_arn])
     stem = f"arn:aws:ssm:{names.region}:{names.account}:parameter"
     parameters = [f"{stem}{names.version_parameter(model)}" for model in models]
     allow(role, "DesiredVersion", ["ssm:GetParameter", "ssm:GetParameters", "ssm:PutParameter"], parameters)
+    shadows = [f"{stem}{name}" for model in models if (name := names.shadow_parameter(model))]
+    if shadows:
+        allow(role, "VersionInShadow", ["ssm:GetParameter", "ssm:GetParameters"], shadows)
 
 
 def _check_versions(role: iam.Role, registry: Names, models: Sequence[str]) -> None:
@@ -127,6 +130,13 @@ def _look_at_endpoints(role: iam.Role, names: Names, models: Sequence[str]) -> N
                 "aws:ResourceTag/environment": names.environment,
             }
         },
+    )
+    allow(
+        role,
+        "FindLeftovers",
+        ["sagemaker:ListEndpointConfigs", "sagemaker:ListModels", "tag:GetResources"],
+        ["*"],
+        because="These actions know no resources; what is found is deleted by its tags only.",
     )
     allow(
         role,

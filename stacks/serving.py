@@ -42,6 +42,7 @@ class Serving(cdk.Stack):
         self, scope: Construct, id: str, *, model: str, config: ServingSettings, names: Names, rooms: Surroundings
     ) -> None:
         super().__init__(scope, id, description=f"Endpoint of {model}")
+        cdk.Tags.of(self).add("model", model)  # by it a release finds what the stack has made and nothing serves now
         # CloudFormation fetches the value anew at every operation: deployment, release and rollback share one truth.
         self._version = self._parameter("Version", names.version_parameter(model), "the version to serve")
         live = self._unless_none("Live", self._version)
@@ -51,8 +52,6 @@ class Serving(cdk.Stack):
         if self._served.form == "batch":
             return
         configured = self._configured(released)
-        # A release that takes back what its stack believes in learns here what to collect.
-        cdk.CfnOutput(self, "Configuration", value=configured.attr_endpoint_config_name, condition=live)
         alarms = watching.takes_back(self._served, configured)
         endpoint = self._endpoint(configured, alarms)
         grows: cdk.CfnResource = endpoint

@@ -79,6 +79,7 @@ class EnvironmentStage(cdk.Stage):
             config=environment.triggers,
             names=names,
             models=models(),
+            image=image,
             key=key,
             notices=self._notices.topic,
             removal=self._removal,

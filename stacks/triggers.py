@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_sns as sns
     from constructs import Construct
 
+    from stacks.image import Image
     from stacks.names import Names
     from stacks.settings import TriggersSettings
 
@@ -43,13 +44,14 @@ class Triggers(cdk.Stack):
         config: TriggersSettings,
         names: Names,
         models: Sequence[str],
+        image: Image,
         key: kms.IKey,
         notices: sns.ITopic,
         removal: cdk.RemovalPolicy,
     ) -> None:
         super().__init__(scope, id, description="What starts runs and tells of failed ones")
         self._config, self._names, self._models, self._key, self._removal = config, names, models, key, removal
-        self._topic = notices
+        self._topic, self._image = notices, image
         self._table = self._turns()
         settings = json.dumps(self._known(), sort_keys=True, separators=(",", ":"))
         self._shared = Shared(key, self._topic, settings, config.log_retention_days, removal)
@@ -78,6 +80,7 @@ class Triggers(cdk.Stack):
                 }
                 for model in self._models
             },
+            "serve_image": self._image.serve_uri,
             "ranges": {name: [allowed.minimum, allowed.maximum] for name, allowed in RANGES.items()},
         }
 
@@ -132,6 +135,7 @@ class Triggers(cdk.Stack):
             [data, runs],
             conditions={"StringLike": {"s3:prefix": [f"{spelling.PERIODS_PREFIX}/*", f"{spelling.CHAMPION_PREFIX}/*"]}},
         )
+        allow(role, "LookAtImage", ["ecr:DescribeImages"], [self._image.serve_repository_arn])
         allow(role, "Turns", ["dynamodb:GetItem", "dynamodb:PutItem"], [self._table.table_arn])
         allow(role, "Tell", ["sns:Publish"], [self._topic.topic_arn])
         return function(

@@ -76,6 +76,7 @@ def make_job(step: str, root: Path, period: str = PERIOD) -> Job:
         execution="execution-1",
         image_uri="repository:tag",
         serve_image_uri="repository:tag-serve",
+        serve_image_digest=f"sha256:{'0' * 64}",
         commit="c0ffee",
         reason="manual",
         started_by="me",

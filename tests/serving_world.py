@@ -22,6 +22,8 @@ from operations.place import Place
 from stacks.config import ROOT
 
 ENDPOINT, GROUP = "live", "versions"
+TAGGED = {"platform": "slipway", "environment": "dev", "model": "m"}
+TAGS = [{"Key": key, "Value": value} for key, value in TAGGED.items()]
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,14 @@ class Serving:
                 return [event["message"] for event in found["events"]]
             time.sleep(0.02)
 
+    @property
+    def digest(self) -> str:
+        """What the image's tag names; it is built if it is not there."""
+        self.build()
+        ecr, tag = self.world.client("ecr"), self.uri.rsplit(":", 1)[1]
+        (found,) = ecr.describe_images(repositoryName=self.repository, imageIds=[{"imageTag": tag}])["imageDetails"]
+        return str(found["imageDigest"])
+
     # Endpoints without a stack.
 
     def config(self, key: str = "model.tar.gz") -> str:
@@ -165,7 +175,8 @@ class Serving:
         uri = self.put(f"{uuid.uuid4().hex}/model.tar.gz", body)
         artifact = {"uri": uri, "sha256": hashlib.sha256(body).hexdigest()}
         execution = uuid.uuid4().hex[:12]
-        told = {"artifact": artifact, "serve_image_uri": self.uri, "execution": execution}
+        image = {"serve_image_uri": self.uri, "serve_image_digest": self.digest}
+        told = {"artifact": artifact, **image, "execution": execution}
         record = self.put(f"{execution}/provenance.json", json.dumps(told).encode())
         made = self.sagemaker.create_model_package(
             ModelPackageGroupName=GROUP,
@@ -240,12 +251,16 @@ def _template(parameter: str, role: str) -> dict[str, Any]:
         "Model": {
             "Type": "AWS::SageMaker::Model",
             "UpdateReplacePolicy": "Retain",
-            "Properties": {"ExecutionRoleArn": role, "PrimaryContainer": {"ModelPackageName": {"Ref": "Version"}}},
+            "Properties": {
+                "ExecutionRoleArn": role,
+                "PrimaryContainer": {"ModelPackageName": {"Ref": "Version"}},
+                "Tags": TAGS,
+            },
         },
         "Config": {
             "Type": "AWS::SageMaker::EndpointConfig",
             "UpdateReplacePolicy": "Retain",
-            "Properties": {"ProductionVariants": [variant]},
+            "Properties": {"ProductionVariants": [variant], "Tags": TAGS},
         },
         "Endpoint": {
             "Type": "AWS::SageMaker::Endpoint",

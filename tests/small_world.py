@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 GROUP_ARN = "arn:aws:sagemaker:eu-west-1:111111111111:model-package-group/g"
+HOSTED = "arn:aws:sagemaker:eu-west-1:111111111111"
 VERSIONS = GROUP_ARN.replace("-group/", "/")
 IMAGE = "111111111111.dkr.ecr.eu-west-1.amazonaws.com/serve:1"
 STAGE, PARAMETER, TABLE = "Staging", "/version", "releases"
@@ -55,7 +56,10 @@ def _dynamodb() -> Any:
 
 @dataclass
 class SmallWorld:
-    """`ending` is how the next update ends; `went_live` hears of every version that comes to serve."""
+    """`ending` is how the next update ends; `went_live` hears of every version that comes to serve.
+
+    `owned` is the configuration that the stack has now, `configs` name a model and `models` a version.
+    """
 
     packages: dict[str, dict[str, Any]] = field(default_factory=dict)
     objects: dict[str, bytes] = field(default_factory=dict)
@@ -64,10 +68,13 @@ class SmallWorld:
     parameters: dict[str, str] = field(default_factory=lambda: {PARAMETER: "none"})
     bad: set[str] = field(default_factory=set)
     endpoint: dict[str, str] | None = None
+    digest: str = "sha256:1"
+    forbidden: frozenset[str] = frozenset()
     ending: str = GOOD
     went_live: Callable[[str], None] = lambda _: None
     before_call: Callable[[], None] = lambda: None
-    stack: dict[str, Any] = field(default_factory=lambda: {"StackStatus": "CREATE_COMPLETE", "Outputs": []})
+    stack: dict[str, Any] = field(default_factory=lambda: {"StackStatus": "CREATE_COMPLETE"})
+    owned: str = ""
     applied: str = "none"
     wanted: str = ""
     looks: int = 0
@@ -111,7 +118,8 @@ class SmallWorld:
         body = _archive(number)
         artifact = {"uri": uri, "sha256": hashlib.sha256(body).hexdigest()}
         self.objects[uri] = body
-        told = {"artifact": artifact, "serve_image_uri": IMAGE, "execution": str(number)}
+        image = {"serve_image_uri": IMAGE, "serve_image_digest": self.digest}
+        told = {"artifact": artifact, **image, "execution": str(number)}
         self.objects[record] = json.dumps(told).encode()
         self.packages[arn] = {
             "ModelPackageArn": arn,
@@ -182,9 +190,8 @@ class SmallWorld:
 
     def _serve(self, *, stays: bool) -> None:
         number = next(self.names)
-        model, config = f"model-{number}", f"config-{number}"
-        self.models[model], self.configs[config] = self.wanted, model
-        self.stack["Outputs"] = [{"OutputKey": "Configuration", "OutputValue": config}]
+        model, config = f"Model-{number}", f"Config-{number}"
+        self.models[model], self.configs[config], self.owned = self.wanted, model, config
         if stays:
             self.endpoint = {"EndpointStatus": "InService", "EndpointConfigName": config}
             self.went_live(self.wanted)
@@ -192,9 +199,31 @@ class SmallWorld:
             self.endpoint["FailureReason"] = "rolled back by its alarm"
 
     def _remove(self) -> None:
-        config = self.stack["Outputs"][0]["OutputValue"]
-        self.models.pop(self.configs.pop(config))
-        self.endpoint, self.stack["Outputs"] = None, []
+        self.models.pop(self.configs.pop(self.owned))
+        self.endpoint, self.owned = None, ""
+
+    def deploy(self, *, stays: bool = True) -> None:
+        """Infrastructure is deployed that changes the configuration alone.
+
+        One that the endpoint goes back from has changed the model as well.
+        """
+        number = next(self.names)
+        model, config = self.configs[self.owned], f"Config-{number}"
+        if stays:
+            self.endpoint = {"EndpointStatus": "InService", "EndpointConfigName": config}
+        else:
+            model, version = f"Model-{number}", self.models[model]
+            self.models[model] = version
+        self.configs[config], self.owned = model, config
+
+    @property
+    def things(self) -> dict[str, list[str]]:
+        """ARNs of all that is hosted, as a stack has them."""
+        return {kind: [f"{HOSTED}:{kind}/{name}" for name in kept] for kind, kept in self._kept.items()}
+
+    @property
+    def _kept(self) -> dict[str, dict[str, str]]:
+        return {"model": self.models, "endpoint-config": self.configs}
 
 
 class _Counted:
@@ -225,13 +254,36 @@ class _Services:
     def __init__(self, world: SmallWorld) -> None:
         self.world = world
 
-    def get_paginator(self, _operation: str) -> Any:
-        return self
+    def get_paginator(self, operation: str) -> Any:
+        if operation in self.world.forbidden:
+            raise refused(f"not authorized to perform: {operation}", "AccessDeniedException")
+        found = {
+            "list_model_packages": {"ModelPackageSummaryList": list(self.world.packages.values())},
+            "list_models": {"Models": self._listed("Model", "model")},
+            "list_endpoint_configs": {"EndpointConfigs": self._listed("EndpointConfig", "endpoint-config")},
+            "get_resources": {"ResourceTagMappingList": self._tagged()},
+        }
+        return SimpleNamespace(paginate=lambda **_: [found[operation]])
 
-    def paginate(self, **_: str) -> Any:
-        return [{"ModelPackageSummaryList": list(self.world.packages.values())}]
+    def _listed(self, kind: str, part: str) -> list[dict[str, str]]:
+        return [{f"{kind}Name": arn.split("/")[1], f"{kind}Arn": arn} for arn in self.world.things[part]]
+
+    def _tagged(self) -> list[dict[str, str]]:
+        """What was named by hand carries no tags of a stack's; who asks by tags finds ARNs in small letters or not."""
+        things = self.world.things
+        arns = [*(arn.lower() for arn in things["model"]), *things["endpoint-config"]]
+        return [{"ResourceARN": arn} for arn in arns if "by-hand" not in arn]
+
+    def describe_stack_resources(self, **_: str) -> Any:
+        config = self.world.owned
+        arns = [f"{HOSTED}:endpoint-config/{config}", f"{HOSTED}:model/{self.world.configs[config]}"] if config else []
+        types = ("AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Model")
+        made = [{"ResourceType": kind, "PhysicalResourceId": arn} for kind, arn in zip(types, arns, strict=False)]
+        return {"StackResources": [*made, {"ResourceType": "AWS::SageMaker::Endpoint"}]}
 
     def describe_model_package(self, *, ModelPackageName: str) -> Any:  # noqa: N803 AWS's names, here and below
+        if ModelPackageName not in self.world.packages:
+            raise refused(f"ModelPackage {ModelPackageName} does not exist.")
         return self.world.packages[ModelPackageName]
 
     def describe_endpoint(self, **_: str) -> Any:
@@ -242,7 +294,8 @@ class _Services:
     def describe_endpoint_config(self, *, EndpointConfigName: str) -> Any:  # noqa: N803
         if EndpointConfigName not in self.world.configs:
             raise refused("Could not find endpoint configuration")
-        return {"ProductionVariants": [{"ModelName": self.world.configs[EndpointConfigName]}]}
+        variants = [{"ModelName": self.world.configs[EndpointConfigName]}]
+        return {"EndpointConfigArn": f"{HOSTED}:endpoint-config/{EndpointConfigName}", "ProductionVariants": variants}
 
     def describe_model(self, *, ModelName: str) -> Any:  # noqa: N803
         return {"PrimaryContainer": {"ModelPackageName": self.world.models[ModelName]}}
@@ -252,7 +305,8 @@ class _Services:
             raise refused("Could not find model")
 
     def delete_endpoint_config(self, *, EndpointConfigName: str) -> None:  # noqa: N803
-        del self.world.configs[EndpointConfigName]
+        if self.world.configs.pop(EndpointConfigName, None) is None:
+            raise refused("Could not find endpoint configuration")
 
     def describe_stacks(self, **_: str) -> Any:
         self.world.look()
@@ -277,7 +331,7 @@ class _Services:
         return {"Body": io.BytesIO(body.encode())}
 
     def describe_images(self, **_: Any) -> Any:
-        return {"imageDetails": [{"imageDigest": "sha256:1"}]}
+        return {"imageDetails": [{"imageDigest": self.world.digest}]}
 
     def publish(self, **_: str) -> None:
         """Nobody has subscribed."""

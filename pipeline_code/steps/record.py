@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 from pipeline_code.contract import PROVENANCE, ContractError, Job, Step
@@ -21,8 +22,10 @@ STEP = Step(
     property_file="provenance/provenance.json",
     registers=("model_sha256",),
     gated=True,
-    told=("execution", "image_uri", "serve_image_uri", "commit", "reason", "started_by"),
+    told=("execution", "image_uri", "serve_image_uri", "serve_image_digest", "commit", "reason", "started_by"),
 )
+
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +54,16 @@ def run(
     snapshot: Mapping[str, Any],
     evaluation: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The provenance record; raises ContractError if its parts are not of one run or the gates did not pass."""
+    """The provenance record; raises ContractError if its parts are not of one run or the gates did not pass.
+
+    The digest is what whoever started the run found under the image's tag; a release asks the registry again.
+    """
     problems = []
+    if not DIGEST.fullmatch(environment.serve_image_digest):
+        problems.append(
+            f"ServeImageDigest = {environment.serve_image_digest!r}; give what {environment.serve_image_uri} is in the "
+            "registry, sha256:<64 hex digits>, as the starter does"
+        )
     if snapshot["period"] != environment.period:
         problems.append(
             f"the snapshot is of {snapshot['period']}, the run of {environment.period}; run the pipeline again"
@@ -70,6 +81,7 @@ def run(
         "commit": environment.commit,
         "image_uri": environment.image_uri,
         "serve_image_uri": environment.serve_image_uri,
+        "serve_image_digest": environment.serve_image_digest,
         "artifact": dict(artifact),
         "data": {"sha256": snapshot["sha256"], "rows": snapshot["rows"], "files": snapshot["files"]},
         "training": dict(training),

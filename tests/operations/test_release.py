@@ -162,6 +162,23 @@ def test_a_swapped_artifact_is_refused_and_the_live_version_stays(serving: Servi
     assert truth(serving) == (good.arn, good.arn)
 
 
+def test_a_version_whose_image_was_pushed_anew_is_refused_and_goes_back_nowhere(serving: Serving) -> None:
+    """A tag may be deleted and pushed again, by whoever may push: what was tried is then not what would serve."""
+    serving.register()
+    second = serving.register()
+    releaser(serving).release("1")
+    releaser(serving).release("2")
+    recorded = serving.digest
+    serving.change_source()
+    ecr = serving.world.client("ecr")
+    ecr.batch_delete_image(repositoryName=serving.repository, imageIds=[{"imageTag": "1"}])
+
+    with pytest.raises(VersionError, match=f"is {serving.digest} now, recorded is {recorded}; it was pushed anew"):
+        releaser(serving).rollback()
+
+    assert truth(serving) == (second.arn, second.arn)
+
+
 def test_an_image_with_a_critical_finding_is_refused_but_does_not_bar_the_way_back(
     serving: Serving, aws: EmbeddedAws
 ) -> None:

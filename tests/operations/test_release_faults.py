@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto import mock_aws
-from small_world import CLAIMS, GROUP_ARN, PARAMETER, STACK_FAILS, STAGE, KilledError, SmallWorld
+from small_world import CLAIMS, GROUP_ARN, PARAMETER, PLACE, STACK_FAILS, STAGE, KilledError, SmallWorld
 
-from operations import probes
-from operations.asking import Served
-from operations.journal import BEGAN, FAILED, INTERRUPTED, ROLLED_BACK, SUCCEEDED, Asked
+from operations.journal import BEGAN, FAILED, INTERRUPTED, REFUSED, ROLLED_BACK, SUCCEEDED, Asked
 from operations.serving_stack import ReleaseError
-from operations.versions import Checked, VersionError, arn_of
+from operations.versions import VersionError, arn_of
+
+if TYPE_CHECKING:
+    from operations.release import Releaser
 
 
 @pytest.fixture
@@ -132,8 +133,7 @@ def test_infrastructure_that_is_deployed_just_now_is_waited_for(world: SmallWorl
         if world.parameters[PARAMETER] == first and world.looks == 0 and not world.endpoint and "x" not in seen:
             seen.add("x")
             world.stack["StackStatus"], world.looks, world.wanted = "UPDATE_IN_PROGRESS", 2, "none"
-            world.stack["Outputs"] = [{"OutputKey": "Configuration", "OutputValue": "old"}]
-            world.configs["old"], world.models["old-model"] = "old-model", "none"
+            world.configs["old"], world.models["old-model"], world.owned = "old-model", "none", "old"
 
     seen: set[str] = set()
     world.before_call = deploy
@@ -153,6 +153,21 @@ def test_content_that_is_swapped_while_it_is_released_is_taken_back(world: Small
 
     world.before_call = swap
     with pytest.raises(ReleaseError, match="changed while it was released"):
+        world.releaser().release(second)
+
+    assert world.live == first
+
+
+def test_an_image_that_is_pushed_anew_while_it_is_released_is_taken_back(world: SmallWorld) -> None:
+    first, second = approved(world), approved(world)
+    world.releaser().release(first)
+
+    def push() -> None:
+        if world.live == second:
+            world.digest = "sha256:2"
+
+    world.before_call = push
+    with pytest.raises(ReleaseError, match=r"changed while it was released: the image .* is sha256:2 now"):
         world.releaser().release(second)
 
     assert world.live == first
@@ -181,46 +196,154 @@ def test_a_version_of_another_group_is_refused(arn: str) -> None:
         arn_of(None, GROUP_ARN, arn)
 
 
-class Answers:
-    """A runtime that answers what it is told to."""
+def left(world: SmallWorld) -> tuple[list[str], list[str]]:
+    """Configurations and models."""
+    return sorted(world.configs), sorted(world.models)
 
-    def __init__(self, *bodies: bytes) -> None:
-        self.bodies = list(bodies)
 
-    def invoke_endpoint(self, **_: Any) -> Any:
-        return {"Body": io.BytesIO(self.bodies.pop(0))}
+def test_a_deployment_between_a_failed_release_and_the_next_costs_no_model_that_is_live(world: SmallWorld) -> None:
+    """It replaces the configuration alone: the failed release had begun with one that names the very same model."""
+    good, bad = approved(world), approved(world, bad=True)
+    world.releaser().release(good)
+    with pytest.raises(ReleaseError):
+        world.releaser().release(bad)
+    world.deploy()
+
+    world.releaser().release(good)
+
+    assert world.live == good
+    assert left(world) == ([world.owned], [world.configs[world.owned]])
+
+
+def test_neither_what_serves_nor_what_the_stack_believes_in_is_collected(world: SmallWorld) -> None:
+    """The endpoint went back from a deployment that its stack takes for done; both are of the version."""
+    first, second = approved(world), approved(world)
+    world.releaser().release(first)
+    world.releaser().release(second)
+    world.deploy(stays=False)
+    assert world.endpoint
+    serves = world.endpoint["EndpointConfigName"]
+
+    world.releaser().release(second)
+
+    both = sorted([serves, world.owned])
+    assert left(world) == (both, sorted(world.configs[name] for name in both))
+
+
+def test_nothing_is_collected_while_somebody_deploys(world: SmallWorld) -> None:
+    first, second = approved(world), approved(world)
+    world.releaser().release(first)
+
+    def deploy() -> None:
+        if outcomes(world)[0] == SUCCEEDED and world.live == second:
+            world.stack["StackStatus"], world.looks = "UPDATE_IN_PROGRESS", 2
+
+    world.before_call = deploy
+    world.releaser().release(second)
+
+    assert (len(world.configs), len(world.models)) == (2, 2)
+
+
+def test_what_cannot_be_removed_is_told_and_the_release_stands(world: SmallWorld) -> None:
+    first, second, heard = approved(world), approved(world), list[str]()
+    world.releaser().release(first)
+    world.forbidden = frozenset({"list_models"})
+
+    assert replace(world.releaser(), tell=heard.append).release(second).outcome == SUCCEEDED
+    assert "stays until the next release: " in heard[-1]
+    assert len(world.configs) == 2
+
+    world.forbidden = frozenset()
+    world.releaser().release(second)
+    assert left(world) == ([world.owned], [world.configs[world.owned]])
+
+
+def test_what_others_have_made_is_left_alone(world: SmallWorld) -> None:
+    world.configs["by-hand"], world.models["by-hand"] = "by-hand", "none"
+
+    world.releaser().release(approved(world))
+    world.releaser().release(approved(world))
+
+    assert left(world) == (sorted(["by-hand", world.owned]), sorted(["by-hand", world.configs[world.owned]]))
+
+
+# The version in the shadow.
+
+
+def shadowed(world: SmallWorld, version: str) -> Releaser:
+    """The releaser of a model that has a shadow, in which a version stands."""
+    world.parameters["/shadow"] = version
+    return replace(world.releaser(), place=replace(PLACE, shadow="/shadow"))
+
+
+def unapproved(world: SmallWorld) -> str:
+    return world.register()
+
+
+def swapped(world: SmallWorld) -> str:
+    arn = approved(world)
+    (container,) = world.packages[arn]["InferenceSpecification"]["Containers"]
+    world.objects[container["ModelDataUrl"]] = b"another"
+    return arn
+
+
+def of_another_image(world: SmallWorld) -> str:
+    record = world.packages[arn := approved(world)]["CustomerMetadataProperties"]["provenance"]
+    world.objects[record] = world.objects[record].replace(b"sha256:1", b"sha256:2")
+    return arn
 
 
 @pytest.mark.parametrize(
-    "body",
-    [b'{"predictions": [{"probability": NaN}]}', b'{"predictions": []}', b"[]", b"<html>", b'{"predictions": null}'],
+    ("made", "told"),
+    [
+        (unapproved, "is Development/Passed, PendingManualApproval; this environment takes versions from"),
+        (swapped, "is not what was registered: the artifact's sha256 is"),
+        (of_another_image, "is sha256:1 now, recorded is sha256:2"),
+        (lambda _: "arn:aws:sagemaker:eu-west-1:111111111111:model-package/other/1", "is no version of"),
+        (lambda _: f"{GROUP_ARN.replace('-group/', '/')}/9", "cannot be read: .*; name one that is registered"),
+    ],
 )
-def test_answers_that_are_none_fail_the_smoke_test(body: bytes) -> None:
-    good = b'{"predictions": [{"probability": 0.5}]}'
+def test_a_version_in_the_shadow_that_could_not_be_released_is_refused(
+    world: SmallWorld, made: Callable[[SmallWorld], str], told: str
+) -> None:
+    first, second = approved(world), approved(world)
+    world.releaser().release(first)
 
-    answers = Answers(good, body)
+    with pytest.raises(VersionError, match=f"^in the shadow: .*{told}.* --name /shadow --value none --overwrite$"):
+        shadowed(world, made(world)).release(second)
 
-    told = probes.smoke(Served(lambda _: answers, "e", "s"), Checked("a", ("1", "2"), (0.5, 0.5), "image"))
-
-    assert told is not None
-    assert told.startswith("smoke test: ")
+    assert (world.live, world.parameters[PARAMETER], outcomes(world)[0]) == (first, first, REFUSED)
 
 
-def test_answers_that_are_none_are_failed_probes_and_end_nothing() -> None:
-    told: list[Any] = []
+def test_a_number_in_the_shadow_is_no_version(world: SmallWorld) -> None:
+    """SageMaker would look for a model package of that name, and the stack could not be updated."""
+    with pytest.raises(VersionError, match=r"^in the shadow: /shadow says '1'; it takes a version's ARN, or none$"):
+        shadowed(world, "1").release(approved(world))
 
-    class CloudWatch:
-        def put_metric_data(self, **request: Any) -> None:
-            told.append(request["MetricData"][0]["Value"])
 
-    answers = Answers(b"[]", b"{}")
+def test_a_version_in_the_shadow_that_may_be_there_bars_nothing(world: SmallWorld) -> None:
+    first, second, other = approved(world), approved(world), approved(world)
 
-    def client(service: str) -> Any:
-        return answers if service == "sagemaker-runtime" else CloudWatch()
+    shadowed(world, "none").release(first)
+    shadowed(world, other).release(second)
+    world.packages[other]["ModelApprovalStatus"] = "PendingManualApproval"  # asked for another stage meanwhile
+    shadowed(world, other).rollback()
 
-    probes.probe(Served(client, "e", "s"), Checked("a", ("1", "2"), (0.5, 0.5), "image"))
+    assert outcomes(world) == [SUCCEEDED] * 3
 
-    assert told == [2]
+
+def test_not_even_the_way_back_serves_a_shadow_that_was_rejected_or_changed(world: SmallWorld) -> None:
+    first, second, other = approved(world), approved(world), approved(world)
+    world.releaser().release(first)
+    shadowed(world, other).release(second)
+    world.packages[other]["ModelApprovalStatus"] = "Rejected"
+
+    with pytest.raises(VersionError, match=r"^in the shadow: .* is Rejected"):
+        shadowed(world, other).rollback()
+    with pytest.raises(VersionError, match=r"^in the shadow: .* is not what was registered"):
+        shadowed(world, swapped(world)).rollback()
+
+    assert shadowed(world, "none").rollback().version == first
 
 
 def test_a_failing_release_is_told_and_leaves_what_can_be_collected(world: SmallWorld) -> None:

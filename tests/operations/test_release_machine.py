@@ -16,7 +16,7 @@ from small_world import CLAIMS, PARAMETER, STACK_FAILS, STAGE, TABLE, KilledErro
 
 from operations import desired
 from operations.approvals import Approvals, Target
-from operations.journal import BEGAN, INTERRUPTED, REFUSED, ROLLED_BACK, SUCCEEDED, Asked, BusyError
+from operations.journal import BEGAN, REFUSED, ROLLED_BACK, SUCCEEDED, Asked, BusyError
 from operations.release import Releaser
 from operations.serving_stack import ReleaseError
 from operations.versions import VersionError
@@ -60,6 +60,7 @@ class ReleaseMachine(RuleBasedStateMachine):
         self.was_live: set[str] = set()
         self.settled = True
         self.seconds = 0
+        self.collected = 0
 
     def teardown(self) -> None:
         self.mock.stop()
@@ -105,6 +106,12 @@ class ReleaseMachine(RuleBasedStateMachine):
     def the_next_update_fails(self, ending: str) -> None:
         self.world.ending = ending
 
+    @precondition(lambda self: self.settled and self.world.owned and self.world.live == self.world.applied)
+    @rule()
+    def infrastructure_is_deployed(self) -> None:
+        self.world.deploy()
+        self._leaves_something()
+
     # What machines do.
 
     @precondition(lambda self: self.events)
@@ -148,6 +155,7 @@ class ReleaseMachine(RuleBasedStateMachine):
             self._dying(dies_at, doing)
         except KilledError:
             self.settled = False
+            self._leaves_something()
         except TOLD:
             pass
         self.world.let_lease_run_out()
@@ -188,12 +196,11 @@ class ReleaseMachine(RuleBasedStateMachine):
         assert set(acted.values()) <= {1}
 
     @invariant()
-    def what_is_left_over_can_be_collected(self) -> None:
-        if not self.settled or [e for e in self._entries() if e.outcome == INTERRUPTED]:
-            return  # a configuration that a killed release made is named nowhere
-        known = {name for entry in self._entries() for name in (entry.replaced, entry.taken_back)}
-        live = self.world.endpoint["EndpointConfigName"] if self.world.endpoint else ""
-        assert set(self.world.configs) <= {live} | known
+    def what_nothing_serves_is_gone_when_a_release_has_succeeded(self) -> None:
+        newest = next(iter(self._entries()), None)
+        if not self.settled or newest is None or newest.outcome != SUCCEEDED or newest.number <= self.collected:
+            return
+        assert set(self.world.configs) == {self.world.owned} - {""}
         assert set(self.world.models) == set(self.world.configs.values())
 
     @invariant()
@@ -201,6 +208,10 @@ class ReleaseMachine(RuleBasedStateMachine):
         newest = next((entry for entry in self._entries() if entry.outcome != REFUSED), None)
         if newest and newest.outcome in {SUCCEEDED, ROLLED_BACK} and self.world.endpoint and self.settled:
             assert self.world.live not in self.world.bad
+
+    def _leaves_something(self) -> None:
+        """For a release that has not begun yet to collect."""
+        self.collected = max((entry.number for entry in self._entries()), default=0)
 
     def _went_live(self, arn: str) -> None:
         assert self.world.may_be_released(arn) or arn in self.was_live, f"{arn} went live"

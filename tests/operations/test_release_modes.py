@@ -18,13 +18,16 @@ if TYPE_CHECKING:
     from serving_world import Version
 
 
-def place(site: Site, form: Any) -> Place:
+def place(site: Site, kind: Any) -> Place:
+    form: Any = "realtime" if kind == "shadow" else kind
     return dataclasses.replace(
         site.serving.place,
+        model=MODEL,
         stack=STACK,
         endpoint=f"{PREFIX}-flight-delay{CAPABILITIES[form].suffix}",
         parameter=f"/slipway/dev/{MODEL}/version",
         form=form,
+        shadow=f"/slipway/dev/{MODEL}/shadow" if kind == "shadow" else "",
         requests=f"s3://{site.bucket}/asynchronous/{MODEL}/requests",
     )
 
@@ -40,3 +43,52 @@ def test_a_version_is_released_and_proved(site: Site, version: Version, form: st
     entry = releaser.release(version.arn)
 
     assert (entry.outcome, releaser.live()) == (SUCCEEDED, version.arn)
+
+
+def hosted(site: Site) -> tuple[set[str], set[str]]:
+    """Names of the models and configurations there are."""
+    sagemaker = site.client("sagemaker")
+    models = {one["ModelName"] for one in sagemaker.list_models()["Models"]}
+    return models, {one["EndpointConfigName"] for one in sagemaker.list_endpoint_configs()["EndpointConfigs"]}
+
+
+def owned(site: Site) -> tuple[set[str], set[str]]:
+    """Names of those that the stack has."""
+    found = site.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+
+    def named(kind: str) -> set[str]:
+        return {r["PhysicalResourceId"].split("/")[1] for r in found if r["ResourceType"] == f"AWS::SageMaker::{kind}"}
+
+    return named("Model"), named("EndpointConfig")
+
+
+@pytest.mark.parametrize("form", ["batch", *(pytest.param(f, marks=pytest.mark.long) for f in ("component", "async"))])
+def test_of_what_releases_and_deployments_leave_only_what_serves_stays(site: Site, version: Version, form: str) -> None:
+    site.serving.build()
+    site.serving.tables()
+    site.deploy(form, "none")
+    releaser = Releaser(site.client, place(site, form))
+    releaser.release(version.arn)
+    site.deploy(form, version.arn, instance_type="ml.m5.2xlarge")
+
+    releaser.release(site.serving.register().arn)
+
+    assert hosted(site) == owned(site)
+    assert len(hosted(site)[0]) == 1
+
+
+@pytest.mark.long
+def test_the_model_in_the_shadow_outlives_the_configuration_it_was_first_in(site: Site, version: Version) -> None:
+    site.serving.tables()
+    site.deploy("shadow", "none")
+    releaser = Releaser(site.client, place(site, "shadow"))
+    site.shadow(site.serving.register().arn)
+    releaser.release(version.arn)
+    config = site.client("sagemaker").describe_endpoint_config(EndpointConfigName=hosted(site)[1].pop())
+    (shadow,) = (variant["ModelName"] for variant in config["ShadowProductionVariants"])
+
+    entry = releaser.release(site.serving.register().arn)
+
+    models, _ = hosted(site)
+    assert (entry.outcome, shadow in models) == (SUCCEEDED, True)
+    assert hosted(site) == owned(site)

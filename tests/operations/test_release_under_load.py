@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +19,7 @@ from operations.serving_stack import ReleaseError
 from rehearsal.faults import FAILING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from serving_world import Serving, Version
 
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 
 PEOPLE = 3
 PAUSE_SECONDS = 0.02
+LONGEST_SECONDS = 120
+FLOOR = 5
+"""So many answers each person has while one fleet takes over from another, and of each fleet when it serves alone."""
 
 
 @dataclass
@@ -32,12 +38,12 @@ class Crowd:
 
     serving: Serving
     version: Version
-    answers: list[tuple[int, float]] = field(default_factory=list)
+    told: list[list[tuple[int, float]]] = field(default_factory=lambda: [[] for _ in range(PEOPLE)])
     errors: list[str] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
-    def ask(self) -> None:
-        number = 0
+    def ask(self, person: int) -> None:
+        number = person
         while not self.over.wait(PAUSE_SECONDS):
             number = (number + 1) % len(self.version.rows)
             try:
@@ -51,7 +57,29 @@ class Crowd:
                 self.errors.append(str(error))
                 continue
             told = json.loads(answer["Body"].read())["predictions"][0]["probability"]
-            self.answers.append((number, float(told)))
+            self.told[person].append((number, float(told)))
+
+    @property
+    def answers(self) -> list[tuple[int, float]]:
+        return [answer for person in self.told for answer in person]
+
+    @property
+    def counts(self) -> list[int]:
+        """How many answers each person had so far."""
+        return [len(person) for person in self.told]
+
+    def meanwhile(self, doing: Callable[[], object]) -> int:
+        """Do something while they ask; how many answers the one had in it who had the fewest."""
+        before = self.counts
+        doing()
+        return min(now - then for now, then in zip(self.counts, before, strict=True))
+
+    def go_on(self, answers: int) -> None:
+        """Until everybody has had so many more."""
+        wanted, end = [count + answers for count in self.counts], time.monotonic() + LONGEST_SECONDS
+        while any(now < then for now, then in zip(self.counts, wanted, strict=True)):
+            assert time.monotonic() < end, f"{self.counts} of {wanted} answers, {self.errors[-1:]}"
+            time.sleep(PAUSE_SECONDS)
 
     @property
     def wrong(self) -> list[tuple[int, float]]:
@@ -63,7 +91,7 @@ class Crowd:
 @contextmanager
 def crowd(serving: Serving, version: Version) -> Iterator[Crowd]:
     made = Crowd(serving, version)
-    people = [threading.Thread(target=made.ask) for _ in range(PEOPLE)]
+    people = [threading.Thread(target=made.ask, args=(person,)) for person in range(PEOPLE)]
     for person in people:
         person.start()
     try:
@@ -88,16 +116,38 @@ def version(serving: Serving) -> Version:
     return serving.register()
 
 
+def answered(serving: Serving) -> int:
+    """How many requests the fleet has answered that serves now."""
+    name = serving.sagemaker.describe_endpoint(EndpointName=serving.place.endpoint)["EndpointConfigName"]
+    dimensions = {"EndpointName": serving.place.endpoint, "VariantName": "main", "EndpointConfigName": name}
+    found = serving.world.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/SageMaker",
+        MetricName="ModelLatency",
+        Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
+        StartTime=datetime(2000, 1, 1, tzinfo=UTC),
+        EndTime=datetime(2100, 1, 1, tzinfo=UTC),
+        Period=10**9 // 60 * 60,
+        Statistics=["SampleCount"],
+    )
+    return int(sum(point["SampleCount"] for point in found["Datapoints"]))
+
+
 @pytest.mark.long
 def test_nobody_notices_a_release_and_a_rollback(serving: Serving, releases: Releaser) -> None:
-    with crowd(serving, version(serving)) as people:
+    asked, during, alone = version(serving), list[int](), list[int]()
+    with crowd(serving, asked) as people:
         for _ in range(3):
-            releases.release("2")
-            releases.rollback("1")
+            for change in (partial(releases.release, "2"), partial(releases.rollback, "1")):
+                during.append(people.meanwhile(change))
+                before = answered(serving)
+                people.go_on(FLOOR)
+                alone.append(answered(serving) - before)
 
     assert people.errors == []
     assert people.wrong == []
-    assert len(people.answers) > PEOPLE
+    assert (len(during), len(alone)) == (6, 6)
+    assert min(during) >= FLOOR
+    assert min(alone) >= FLOOR * PEOPLE
 
 
 @pytest.mark.long
@@ -109,9 +159,9 @@ def test_of_a_release_that_fails_people_see_its_canary_only_and_nothing_afterwar
     with crowd(serving, asked) as people, pytest.raises(ReleaseError, match="is in ALARM"):
         releases.release("3")
     with crowd(serving, asked) as later:
-        while len(later.answers) < 50:  # it is over; nobody meets the bad fleet any more
-            threading.Event().wait(PAUSE_SECONDS)
+        later.go_on(FLOOR * PEOPLE)  # it is over; nobody meets the bad fleet any more
 
     assert all("as it was ordered to" in error for error in people.errors)
+    assert min(people.counts) >= FLOOR
     assert len(people.errors) < len(people.answers)
     assert (people.wrong, later.errors, later.wrong) == ([], [], [])

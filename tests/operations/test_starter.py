@@ -11,6 +11,7 @@ import pytest
 
 from operations import handlers
 from operations.champion import ChampionPlace
+from operations.images import Image, ImageError
 from operations.listings import DataPlace
 from operations.periods import PeriodError
 from operations.starter import ModelPlace, RequestError, Starter
@@ -19,6 +20,7 @@ from operations.turns import START_SECONDS, TurnTable
 if TYPE_CHECKING:
     from embedded import Client
 
+DIGEST = f"sha256:{'0' * 64}"
 PIPELINE = "slipway-dev-flight-delay"
 ARN = f"arn:aws:sagemaker:eu-west-1:111111111111:pipeline/{PIPELINE}/execution/"
 
@@ -105,7 +107,7 @@ def desk(client: Client, account: str) -> Desk:
         ChampionPlace(bucket, "champion/flight_delay"),
     )
     table = TurnTable(client("dynamodb"), "turns")
-    starter = Starter(pipelines, client("s3"), table, {"flight_delay": place}, {"eta": (0.001, 1)})
+    starter = Starter(pipelines, client("s3"), table, {"flight_delay": place}, lambda: DIGEST, {"eta": (0.001, 1)})
     made = Desk(starter, pipelines, client)
     for period in ("2013-01", "2013-02", "2013-03"):
         made.upload(period)
@@ -123,6 +125,32 @@ def test_a_request_starts_the_latest_period_with_its_listing_and_its_reason(desk
     body = desk.client("s3").get_object(Bucket=desk.bucket, Key=key)
     listed = json.loads(body["Body"].read())
     assert (listed["period"], sorted(listed["manifests"])) == ("2013-03", ["2013-01", "2013-02", "2013-03"])
+
+
+def test_a_run_is_bound_to_what_the_servers_image_is_when_it_starts(desk: Desk) -> None:
+    contents = iter(["sha256:1", "sha256:2"])
+    later = replace(desk, starter=replace(desk.starter, image_digest=lambda: next(contents)))
+    later.ask("one", "2013-01")
+    later.ask("two", "2013-02")
+    later.end(0)
+
+    given = [{p["Name"]: p["Value"] for p in r["PipelineParameters"]} for r in desk.pipelines.started.values()]
+    assert [(values["Period"], values["ServeImageDigest"]) for values in given] == [
+        ("2013-01", "sha256:1"),
+        ("2013-02", "sha256:2"),
+    ]
+
+
+def test_without_the_servers_image_nothing_starts_and_nothing_waits(desk: Desk, client: Client, account: str) -> None:
+    image = Image.of(f"{account}.dkr.ecr.eu-west-1.amazonaws.com/images:tag-serve")
+    client("ecr").create_repository(repositoryName="images")
+    early = replace(desk, starter=replace(desk.starter, image_digest=lambda: image.digest(client("ecr"))))
+
+    with pytest.raises(ImageError, match="there is no such image; see the image's build in CodeBuild"):
+        early.ask("one")
+
+    assert desk.pipelines.started == {}
+    assert desk.ask("one").outcome == "started"
 
 
 def test_the_same_data_has_the_same_listing_and_other_data_another(desk: Desk) -> None:

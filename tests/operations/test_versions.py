@@ -90,6 +90,7 @@ def archive() -> bytes:
 
 
 MODEL, IMAGE, RECORD = "s3://runs/m/model.tar.gz", "registry/serve:1", "s3://provenance/m/provenance.json"
+DIGEST = f"sha256:{'0' * 64}"
 
 
 def registered(**changed: str) -> tuple[dict[str, Any], Bucket]:
@@ -102,7 +103,8 @@ def registered(**changed: str) -> tuple[dict[str, Any], Bucket]:
         "MetadataProperties": {"GeneratedBy": "arn:aws:sagemaker:x:1:pipeline/m/execution/e1"},
         "CustomerMetadataProperties": {"provenance": RECORD},
     }
-    record = json.dumps({"artifact": artifact, "serve_image_uri": IMAGE, "execution": "e1"}).encode()
+    image = {"serve_image_uri": IMAGE, "serve_image_digest": DIGEST}
+    record = json.dumps({"artifact": artifact, **image, "execution": "e1"}).encode()
     return version, Bucket({MODEL: body, RECORD: record, "s3://runs/other.tar.gz": body})
 
 
@@ -111,7 +113,7 @@ def test_a_version_as_it_was_registered_comes_with_its_rows() -> None:
 
     checked = check_content(version, lambda: bucket, "provenance")
 
-    assert checked == Checked(ARN, ("1,2",), (0.5,), IMAGE)
+    assert checked == Checked(ARN, ("1,2",), (0.5,), IMAGE, DIGEST)
 
 
 @pytest.mark.parametrize(
@@ -163,48 +165,41 @@ def test_a_version_without_a_record_is_refused() -> None:
         check_content(version, lambda: bucket, "provenance")
 
 
-def test_what_a_record_says_of_the_image_is_kept_for_its_check() -> None:
+@pytest.mark.parametrize("digest", [None, ""])
+def test_a_record_that_binds_no_content_to_the_image_is_refused(digest: str | None) -> None:
     version, bucket = registered()
-    record = json.loads(bucket.objects[RECORD])
-    bucket.objects[RECORD] = json.dumps({**record, "serve_image_digest": DIGEST}).encode()
+    record = {**json.loads(bucket.objects[RECORD]), "serve_image_digest": digest}
+    bucket.objects[RECORD] = json.dumps({name: value for name, value in record.items() if value is not None}).encode()
 
-    assert check_content(version, lambda: bucket, "provenance").image_digest == DIGEST
-
-
-DIGEST = f"sha256:{'0' * 64}"
+    with pytest.raises(VersionError, match=f"names no digest of its image, only {IMAGE}; train again"):
+        check_content(version, lambda: bucket, "provenance")
 
 
 def look(serving: Serving, forbidden: str = "CRITICAL", *, uri: str = "", digest: str = "") -> None:
     """The check of a version that has this image."""
-    checked = Checked(ARN, (), (), uri or serving.uri, digest)
+    checked = Checked(ARN, (), (), uri or serving.uri, digest or serving.digest)
     check_image(checked, serving.world.client("ecr"), forbidden)
-
-
-def digest_of(serving: Serving) -> str:
-    described = serving.world.client("ecr").describe_images(repositoryName=serving.repository)
-    return str(described["imageDetails"][0]["imageDigest"])
 
 
 def test_an_image_that_is_there_and_was_scanned_is_taken(serving: Serving) -> None:
     serving.build()
-    by_digest = f"{serving.uri.rsplit(':', 1)[0]}@{digest_of(serving)}"
+    by_digest = f"{serving.uri.rsplit(':', 1)[0]}@{serving.digest}"
 
     look(serving, "HIGH")
-    look(serving, digest=digest_of(serving))
     look(serving, uri=by_digest)
 
 
 def test_an_image_that_was_never_built_is_refused(serving: Serving) -> None:
     with pytest.raises(VersionError, match="there is no such image; see the image's build"):
-        look(serving)
+        look(serving, digest=DIGEST)
     with pytest.raises(VersionError, match="there is no such repository"):
-        look(serving, uri=serving.uri.replace("/serve-", "/other-"))
+        look(serving, uri=serving.uri.replace("/serve-", "/other-"), digest=DIGEST)
 
 
 def test_an_image_that_is_not_the_recorded_one_is_refused(serving: Serving) -> None:
     serving.build()
 
-    with pytest.raises(VersionError, match=f"is {digest_of(serving)} now, recorded is {DIGEST}"):
+    with pytest.raises(VersionError, match=f"is {serving.digest} now, recorded is {DIGEST}; it was pushed anew"):
         look(serving, digest=DIGEST)
 
 
@@ -251,7 +246,7 @@ def test_a_repository_that_is_not_open_says_what_to_grant(serving: Serving, aws:
     stranger = aws.client("ecr", "999999999999", REGION)
 
     with pytest.raises(VersionError) as refused:
-        check_image(Checked(ARN, (), (), serving.uri), stranger, "CRITICAL")
+        check_image(Checked(ARN, (), (), serving.uri, DIGEST), stranger, "CRITICAL")
 
     assert f"the policy of repository {serving.repository} of account {serving.world.account}" in str(refused.value)
     assert "ecr:DescribeImages and ecr:DescribeImageScanFindings" in str(refused.value)
@@ -263,7 +258,7 @@ def test_an_image_from_elsewhere_is_refused(client: Client) -> None:
         ("111111111111.dkr.ecr.us-east-1.amazonaws.com/a:1", "is not of eu-west-1; SageMaker pulls from there only"),
     ):
         with pytest.raises(VersionError, match=told):
-            check_image(Checked(ARN, (), (), uri), client("ecr"), "CRITICAL")
+            check_image(Checked(ARN, (), (), uri, DIGEST), client("ecr"), "CRITICAL")
 
 
 class Registry:

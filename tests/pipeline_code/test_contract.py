@@ -19,6 +19,7 @@ ENVIRONMENT = JobEnvironment(
     execution="e",
     image_uri="repository:tag",
     serve_image_uri="repository:tag-serve",
+    serve_image_digest=f"sha256:{'0' * 64}",
     commit="c0ffee",
     reason="manual",
     started_by="me",
@@ -42,7 +43,7 @@ def test_a_step_that_is_not_told_knows_model_and_period_only() -> None:
 @pytest.mark.parametrize(
     ("declared", "message"),
     [
-        ({"told": ("branch",)}, "step look: told 'branch'; facts are execution, image_uri, serve_image_uri, commit"),
+        ({"told": ("branch",)}, "step look: told 'branch'; facts are execution, image_uri, serve_image_uri, serve_"),
         ({"told": ("commit",)}, "cached, but told commit, which changes with every run; drop one of them"),
         ({"reads": ("champion",)}, "cached, but reads the champion, which changes below the same URI"),
         ({"reads": ("periods",)}, "cached, but reads periods without the listing that names their content"),

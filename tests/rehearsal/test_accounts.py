@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,8 +17,10 @@ from botocore.exceptions import ClientError
 from conftest import Assembly
 
 from commands.rehearse import sites
+from operations.journal import BEGAN, REFUSED, Journal
 from rehearsal.cdk import Cdk
 from rehearsal.embedded import DIRECT, EmbeddedAws
+from rehearsal.inbox import Inbox
 from rehearsal.inventory import inventory
 from rehearsal.policies import Decision, Principal, Request, decide, may
 from stacks.config import ROOT, load
@@ -387,3 +393,84 @@ def test_records_are_written_by_record_steps_only_and_deleted_by_nobody(organiza
         if who == "dev":
             answer = s3.delete_objects(Bucket=dev.provenance_bucket, Delete=several)
             assert [error["Code"] for error in answer["Errors"]] == ["AccessDenied"]
+
+
+def approve(organization: Organization, version: str) -> None:
+    organization.client("dev", "sagemaker").update_model_package(
+        ModelPackageArn=version,
+        ModelLifeCycle={"Stage": "Staging", "StageStatus": "Approved"},
+        ModelApprovalStatus="Approved",
+    )
+
+
+def waited_for(found: Callable[[], Any]) -> Any:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if seen := found():
+            return seen
+        time.sleep(0.05)
+    raise AssertionError("it never came")
+
+
+def test_an_approval_that_could_not_be_heard_is_kept_told_and_replayed(
+    organization: Organization, version: str
+) -> None:
+    """The deployed function cannot do its work, until somebody has mended it and runs the runbook's command."""
+    dev, client = organization.names["dev"], partial(organization.client, "dev")
+    functions, sqs, alarm = client("lambda"), client("sqs"), f"{dev.approvals}-unheard"
+    settings = functions.get_function_configuration(FunctionName=dev.approvals)["Environment"]
+    inbox = Inbox(client("sns"), sqs, dev.topic_arn)
+
+    functions.update_function_configuration(FunctionName=dev.approvals, Environment={"Variables": {}})
+    approve(organization, version)
+    waiting = waited_for(lambda: queued(sqs, dev.approvals))
+    notice = inbox.next()
+
+    assert waiting == 1
+    assert alarm_state(client, alarm) == "ALARM"
+    assert notice
+    assert (notice.subject, alarm in notice.message) == (f'ALARM: "{alarm}" in {dev.region}', True)
+    assert executions(organization) == []
+
+    functions.update_function_configuration(FunctionName=dev.approvals, Environment=settings)
+    ran = subprocess.run(
+        [sys.executable, "cli.py", "replay", "dev"],
+        cwd=ROOT,
+        env=organization.aws.environment(dev.account, dev.region),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "1 events were heard; the queue is empty" in ran.stdout, ran.stderr
+    assert (queued(sqs, dev.approvals), alarm_state(client, alarm)) == (0, "OK")
+    (given,) = executions(organization)
+    assert (given["version"], given["environment"]) == (version, "staging")
+    staging = organization.names["staging"]
+    journal = Journal(organization.client("staging", "dynamodb"), staging.releases, MODEL)
+    entry = waited_for(lambda: [each for each in journal.entries() if each.outcome != BEGAN])[0]
+    assert (entry.version, entry.outcome, entry.cause) == (version, REFUSED, "event")  # it never was trained
+
+
+def queued(sqs: Any, queue: str) -> int:
+    url, name = sqs.get_queue_url(QueueName=queue)["QueueUrl"], "ApproximateNumberOfMessages"
+    return int(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
+
+
+def alarm_state(client: Callable[[str], Any], name: str) -> str:
+    (alarm,) = client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    return str(alarm["StateValue"])
+
+
+def executions(organization: Organization) -> list[dict[str, str]]:
+    """The variables of each execution of the release pipeline."""
+    pipelines, name = organization.client("dev", "codepipeline"), organization.names["dev"].release_pipeline
+    ids = [
+        e["pipelineExecutionId"]
+        for e in pipelines.list_pipeline_executions(pipelineName=name)["pipelineExecutionSummaries"]
+    ]
+    found = [
+        pipelines.get_pipeline_execution(pipelineName=name, pipelineExecutionId=each)["pipelineExecution"]
+        for each in ids
+    ]
+    return [{variable["name"]: variable["resolvedValue"] for variable in one["variables"]} for one in found]

@@ -170,6 +170,14 @@ def test_a_version_is_pending_and_carries_metrics_and_provenance(rehearsal: Rehe
     record = read_json(rehearsal, metadata["provenance"])
     assert record["artifact"]["sha256"] == metadata["model_sha256"]
     assert record["commit"] == metadata["commit"] == rehearsal.plan.commit
+    assert record["serve_image_digest"] == image_digest(rehearsal, record["serve_image_uri"])
+
+
+def image_digest(rehearsal: Rehearsal, uri: str) -> str:
+    repository, tag = uri.partition("/")[2].split(":")
+    asked = {"repositoryName": repository, "imageIds": [{"imageTag": tag}]}
+    (found,) = client(rehearsal, "ecr").describe_images(**asked)["imageDetails"]
+    return str(found["imageDigest"])
 
 
 def read_json(rehearsal: Rehearsal, uri: str) -> dict[str, Any]:

@@ -99,6 +99,7 @@ class _Parts:
         self.parameters: dict[str, Any] = {
             "Period": ParameterString("Period"),
             "Listing": ParameterString("Listing"),
+            "ServeImageDigest": ParameterString("ServeImageDigest"),
             "Reason": ParameterString("Reason", default_value="manual", enum_values=reasons),
             "StartedBy": ParameterString("StartedBy", default_value="unknown"),
         }
@@ -205,6 +206,7 @@ class _Parts:
             "SLIPWAY_EXECUTION": self.execution,
             "SLIPWAY_IMAGE_URI": IMAGE,
             "SLIPWAY_SERVE_IMAGE_URI": SERVE_IMAGE,
+            "SLIPWAY_SERVE_IMAGE_DIGEST": self.parameters["ServeImageDigest"],
             "SLIPWAY_COMMIT": "0123abcd",
             "SLIPWAY_REASON": self.parameters["Reason"],
             "SLIPWAY_STARTED_BY": self.parameters["StartedBy"],

@@ -136,7 +136,7 @@ def other_order(definition: Json) -> None:
 
 
 def other_default(definition: Json) -> None:
-    definition["Parameters"][4]["DefaultValue"] = 0.5
+    definition["Parameters"][5]["DefaultValue"] = 0.5
 
 
 def no_retries(definition: Json) -> None:

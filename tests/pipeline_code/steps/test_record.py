@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,6 +45,7 @@ def test_it_names_code_data_model_and_figures(job: Job, real: Real) -> None:
     archive = real.package / "model.tar.gz"
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     assert (found["commit"], found["image_uri"], found["execution"]) == ("c0ffee", "repository:tag", "execution-1")
+    assert (found["serve_image_uri"], found["serve_image_digest"]) == ("repository:tag-serve", f"sha256:{'0' * 64}")
     assert found["artifact"] == {
         "uri": "s3://bucket/package/model.tar.gz",
         "sha256": digest,
@@ -55,6 +57,16 @@ def test_it_names_code_data_model_and_figures(job: Job, real: Real) -> None:
     assert found["metrics"] == real.document("evaluation")["metrics"]
     assert found["champion"] == {"version": "none"}
     assert found["properties"] == {"model_sha256": digest}
+
+
+@pytest.mark.parametrize("digest", ["latest", f"sha256:{'0' * 63}", f"sha256:{'0' * 64} "])
+def test_an_image_that_is_bound_to_no_content_is_refused(job: Job, digest: str) -> None:
+    told = replace(job, environment=replace(job.environment, serve_image_digest=digest))
+
+    with pytest.raises(
+        ContractError, match=r"ServeImageDigest = .*; give what repository:tag-serve is in the registry"
+    ):
+        record.main(told)
 
 
 @pytest.mark.parametrize(
