@@ -4,6 +4,7 @@ ARGS ?=
 UV := .tools/uv/bin/uv
 PIP := $(UV) pip
 GROUPS := job serve synth rehearsal sdk bench
+ALONE := aws bench-mlserver bench-bentoml
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/node_modules/.bin:$(CURDIR)/.venv/bin:$(PATH)
 # An interpreter exported by the user's shell would win over the environments named below.
@@ -34,7 +35,7 @@ test-long: setup .venv-aws/.ready
 image-test: setup
 	@pytest -m image tests/image $(ARGS)
 
-bench: setup .venv-bench/.ready
+bench: setup .venv-bench/.ready .venv-bench-mlserver/.ready .venv-bench-bentoml/.ready
 	@python benchmarks/synth.py && python benchmarks/prepare.py && python benchmarks/serving.py
 
 setup: .venv/.ready .venv-job/.ready .venv-serve/.ready .venv-release/.ready node_modules/.ready
@@ -99,17 +100,33 @@ setup: .venv/.ready .venv-job/.ready .venv-serve/.ready .venv-release/.ready nod
 	@$(PIP) install -q --python .venv-bench/bin/python --only-binary :all: --require-hashes -r requirements/bench.txt
 	@touch $@
 
+# Two servers that benchmarks/serving.py measures ours against. MLServer takes Python 3.12 at most.
+.venv-bench-mlserver/.ready: requirements/bench-mlserver.txt .tools/uv/.ready
+	@echo "setup: .venv-bench-mlserver"
+	@$(UV) venv -q --clear --python $(PYTHON) .venv-bench-mlserver
+	@$(PIP) install -q --python .venv-bench-mlserver/bin/python --only-binary :all: --require-hashes -r requirements/bench-mlserver.txt
+	@touch $@
+
+.venv-bench-bentoml/.ready: requirements/bench-bentoml.txt .tools/uv/.ready
+	@echo "setup: .venv-bench-bentoml"
+	@$(UV) venv -q --clear --python $(PYTHON) .venv-bench-bentoml
+	@$(PIP) install -q --python .venv-bench-bentoml/bin/python --only-binary :all: --require-hashes -r requirements/bench-bentoml.txt
+	@touch $@
+
 node_modules/.ready: package.json package-lock.json .npmrc .venv/.ready
 	@echo "setup: node_modules"
 	@npm ci --silent --no-audit --no-fund
 	@touch $@
 
-# Hash-only locks without addresses, for Linux and macOS on x86-64 and arm64; dev is solved first and constrains the rest.
+# Hash-only locks without addresses, for Linux and macOS on x86-64 and arm64; dev is solved first and constrains
+# the rest, but for ALONE: those are locked each by itself.
 LOCK := $(PIP) compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 lock: .tools/uv/.ready
 	$(LOCK) pyproject.toml --group dev -o requirements/dev.txt
 	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/release.txt
-	$(LOCK) --group aws -o requirements/aws.txt
+	for group in $(ALONE); do \
+	  $(LOCK) --group $$group -o requirements/$$group.txt || exit 1; \
+	done
 	for group in $(GROUPS); do \
 	  $(LOCK) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; \
 	done

@@ -1,12 +1,16 @@
-"""The inference server beside its yardstick and beside the usual way, side by side in one run.
+"""The inference server beside its yardstick, the usual way and its peers, side by side in one run.
 
-`python benchmarks/serving.py [ROUNDS [SECONDS]]`, with .venv-bench (`make bench`) and wrk (apt install wrk, or brew
+`python benchmarks/serving.py [ROUNDS [SECONDS]]`, with .venv-bench* (`make bench`) and wrk (apt install wrk, or brew
 install wrk). Two workers each, on loopback; the load shares their cores. Servers are asked by turns. CPU is that of the
 whole process tree; memory its proportional share (Linux).
+
+MLServer is there twice. Its two parallel workers stand behind a third process, which parses and passes on every
+request; for a prediction this short its best setting is that process alone, without workers.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -23,14 +27,12 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 from measure import ROOT, machine
+from serving_asked import BENTOML, SAGEMAKER, SCRIPT, V2, Asked
 
 HOST = "127.0.0.1"
 SERVE, BENCH = ROOT / ".venv-serve/bin/python", ROOT / ".venv-bench/bin"
-SCRIPT = """
-wrk.method = "POST"
-wrk.headers["Content-Type"] = "text/csv"
-wrk.body = io.open("{file}"):read("*a")
-"""
+COUNTS = (1, 100)
+START_SECONDS, END_SECONDS = 60, 10
 LATENCY = re.compile(r"50%\s+([\d.]+)(us|ms|s)")
 REQUESTS = re.compile(r"(\d+) requests in")
 RATE = re.compile(r"Requests/sec:\s+([\d.]+)")
@@ -45,6 +47,7 @@ class Server:
     name: str
     command: list[str]
     port: int
+    asked: Asked = SAGEMAKER
     process: subprocess.Popen[bytes] | None = None
     figures: dict[str, list[float]] = field(default_factory=dict)
 
@@ -57,37 +60,44 @@ class Server:
     def start(self, root: Path) -> None:
         """Until it answers rightly: a first prediction, not only a ping."""
         begun = time.monotonic()
-        environment = {
-            "PATH": os.defpath,
-            "SLIPWAY_ML_ROOT": str(root),
-            "PYTHONPATH": str(ROOT),
-            "OMP_NUM_THREADS": "1",
-        }
         quiet = subprocess.DEVNULL
         self.process = subprocess.Popen(
-            self.command, cwd=ROOT / "benchmarks", env=environment, stdout=quiet, stderr=quiet, start_new_session=True
+            self.command,
+            cwd=ROOT / "benchmarks",
+            env=surroundings(root),
+            stdout=quiet,
+            stderr=quiet,
+            start_new_session=True,
         )
-        row = (root / "1.csv").read_bytes()
+        row = self.body(root, 1).read_bytes()
         while True:
             try:
                 self.ask(row)
                 break
-            except OSError:
+            except OSError as error:
+                if self.process.poll() is not None or time.monotonic() - begun > START_SECONDS:
+                    self.end()
+                    sys.exit(f"{self.name} does not answer: {error}")
                 time.sleep(0.01)
         self.note("start s", time.monotonic() - begun)
 
+    def body(self, root: Path, count: int) -> Path:
+        return root / f"{count}.{self.asked.suffix}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}{self.asked.path}"
+
     def ask(self, body: bytes) -> bytes:
-        request = Request(f"http://{HOST}:{self.port}/invocations", body, {"Content-Type": "text/csv"})
+        request = Request(self.url, body, {"Content-Type": self.asked.type})  # noqa: S310 loopback
         with urlopen(request, timeout=10) as answer:  # noqa: S310 loopback
             return bytes(answer.read())
 
-    def load(self, script: Path, connections: int, seconds: int) -> tuple[float, float, float]:
+    def load(self, body: Path, connections: int, seconds: int) -> tuple[float, float, float]:
         """Requests a second, median microseconds, CPU microseconds a request."""
         before = self.cpu()
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script)]
-        done = subprocess.run(
-            [*command, f"http://{HOST}:{self.port}/invocations"], capture_output=True, text=True, check=True
-        )
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", f"{body}.lua", self.url]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
         if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
             sys.exit(f"{self.name}: {done.stdout}")
         used, count = self.cpu() - before, int(REQUESTS.search(done.stdout)[1])  # type: ignore[index]
@@ -99,7 +109,8 @@ class Server:
         found, new = [], [self.process.pid]
         while new:
             found += new
-            new = [int(child) for pid in new for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+            listed = [file.read_text() for pid in new for file in Path(f"/proc/{pid}/task").glob("*/children")]
+            new = [int(child) for text in listed for child in text.split()]
         return found
 
     def cpu(self) -> float:
@@ -111,9 +122,12 @@ class Server:
         return sum(int(re.search(r"^Pss:\s+(\d+)", text, re.MULTILINE)[1]) for text in rolled) / 1024  # type: ignore[index]
 
     def end(self) -> None:
+        """By force where asking is not enough: MLServer waits forever for a thread of its workers' queue."""
         assert self.process  # noqa: S101
-        os.killpg(self.process.pid, signal.SIGTERM)
-        self.process.wait()
+        for signaled, patience in ((signal.SIGTERM, END_SECONDS), (signal.SIGKILL, None)):
+            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                os.killpg(self.process.pid, signaled)
+                self.process.wait(patience)
 
 
 def main(rounds: int, seconds: int) -> None:
@@ -124,26 +138,59 @@ def main(rounds: int, seconds: int) -> None:
         subprocess.run(
             [ROOT / ".venv/bin/python", "benchmarks/serving_model.py", root], cwd=ROOT, check=True, capture_output=True
         )
-        lines = (root / "rows.csv").read_text().splitlines()
-        for count in (1, 100):
-            (root / f"{count}.csv").write_text("\n".join(lines[:count]) + "\n")
-            (root / f"{count}.lua").write_text(SCRIPT.format(file=root / f"{count}.csv"))
-        servers = contenders()
+        servers = contenders(root)
+        write_bodies(servers, root)
+        alone = compare(servers, root, rounds, seconds)
+    print(f"serving {json.dumps(rounds)} rounds of {seconds} s, two workers")
+    print(table(servers, alone))
+
+
+def write_bodies(servers: list[Server], root: Path) -> None:
+    """The same rows for everyone, each in its own words."""
+    lines = (root / "rows.csv").read_text().splitlines()
+    saved = json.loads((root / "model/features.json").read_text())
+    for server in servers:
+        for count in COUNTS:
+            body = server.body(root, count)
+            body.write_text(server.asked.body(lines[:count], saved))
+            Path(f"{body}.lua").write_text(SCRIPT.format(type=server.asked.type, file=body))
+
+
+def compare(servers: list[Server], root: Path, rounds: int, seconds: int) -> float:
+    """Measures all by turns; the median of what our handler takes alone, which has its turn too."""
+    alone, started = [], []
+    try:
         for server in servers:
+            started.append(server)
             server.start(root)
+        for server in servers:
             check(server, root)
             server.note("MiB", server.memory())
         for _ in range(rounds):
             for server in servers:
                 measure(server, root, seconds)
-        for server in servers:
+            alone.append(handler_alone(root))
+    finally:
+        for server in started:
             server.end()
-    print(f"serving {json.dumps(rounds)} rounds of {seconds} s, two workers")
-    print(table(servers))
+    return statistics.median(alone)
 
 
-def contenders() -> list[Server]:
-    ports = [_free_port() for _ in range(3)]
+def surroundings(root: Path) -> dict[str, str]:
+    """The environment of every process that is measured."""
+    return {
+        "PATH": os.defpath,
+        "SLIPWAY_ML_ROOT": str(root),
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        "BENTOML_DO_NOT_TRACK": "True",
+        "BENTOML_HOME": str(root / "bentoml"),
+    }
+
+
+def contenders(root: Path) -> list[Server]:
+    """The yardstick, ours, and the others."""
+    hello, ours, usual, bento = (_free_port() for _ in range(4))
     uvicorn = [
         str(SERVE),
         "-m",
@@ -152,49 +199,94 @@ def contenders() -> list[Server]:
         "--workers",
         "2",
         "--no-access-log",
+        "--no-proxy-headers",
         "--log-level",
         "error",
     ]
-    gunicorn = [str(BENCH / "gunicorn"), "serving_flask:app", "--workers", "2", "--bind", f"{HOST}:{ports[2]}"]
-    slipway = [str(SERVE), "-m", "pipeline_code.server", "--workers", "2", "--port", str(ports[1])]
+    gunicorn = [str(BENCH / "gunicorn"), "serving_flask:app", "--workers", "2", "--bind", f"{HOST}:{usual}"]
+    slipway = [str(SERVE), "-m", "pipeline_code.server", "--workers", "2", "--port", str(ours)]
+    bentoml = [str(ROOT / ".venv-bench-bentoml/bin/bentoml"), "serve", "serving_bentoml:Trees", "--host", HOST]
     return [
-        Server("uvicorn, hello", [*uvicorn, "--port", str(ports[0])], ports[0]),
-        Server("slipway", slipway, ports[1]),
-        Server("gunicorn, Flask, pandas", gunicorn, ports[2]),
+        Server("uvicorn, hello", [*uvicorn, "--port", str(hello)], hello),
+        Server("slipway", slipway, ours),
+        Server("gunicorn, Flask, pandas", gunicorn, usual),
+        Server("BentoML", [*bentoml, "--port", str(bento)], bento, BENTOML),
+        mlserver("MLServer", root / "mlserver/parallel", 2),
+        mlserver("MLServer, no workers", root / "mlserver/alone", 0),
     ]
+
+
+def mlserver(name: str, folder: Path, workers: int) -> Server:
+    """Its settings are files in a folder; what it offers beside predictions is off, as ours has none of it."""
+    port = _free_port()
+    settings = {
+        "debug": False,
+        "host": HOST,
+        "http_port": port,
+        "grpc_port": _free_port(),
+        "metrics_endpoint": None,
+        "metrics_dir": str(folder / "metrics"),
+        "environments_dir": str(folder / "environments"),
+        "gzip_enabled": False,
+        "parallel_workers": workers,
+    }
+    folder.mkdir(parents=True)
+    (folder / "settings.json").write_text(json.dumps(settings))
+    model = {"name": "trees", "implementation": "serving_mlserver.Trees"}
+    (folder / "model-settings.json").write_text(json.dumps(model))
+    return Server(name, [str(ROOT / ".venv-bench-mlserver/bin/mlserver"), "start", str(folder)], port, V2)
+
+
+def handler_alone(root: Path) -> float:
+    """Microseconds of a row without a server around it."""
+    command = [str(SERVE), "serving_alone.py", str(root)]
+    done = subprocess.run(
+        command, cwd=ROOT / "benchmarks", env=surroundings(root), capture_output=True, text=True, check=True
+    )
+    return float(done.stdout)
 
 
 def check(server: Server, root: Path) -> None:
     """Only equal work is compared: the same answers to the same rows."""
     if server.name.endswith("hello"):
         return
-    found = [float(line.split(",")[0]) for line in server.ask((root / "100.csv").read_bytes()).decode().splitlines()]
-    server.figures["answers"] = found
+    server.figures["answers"] = server.asked.read(server.ask(server.body(root, 100).read_bytes()))
 
 
 def measure(server: Server, root: Path, seconds: int) -> None:
-    rate, _, cpu = server.load(root / "1.lua", 16, seconds)
+    one, hundred = (server.body(root, count) for count in COUNTS)
+    rate, _, cpu = server.load(one, 16, seconds)
     server.note("1 row /s", rate)
     server.note("CPU us", cpu)
-    server.note("p50 us", server.load(root / "1.lua", 1, seconds)[1])
-    server.note("100 rows /s", server.load(root / "100.lua", 16, seconds)[0])
+    server.note("p50 us", server.load(one, 1, seconds)[1])
+    server.note("100 rows /s", server.load(hundred, 16, seconds)[0])
 
 
-def table(servers: list[Server]) -> str:
+def table(servers: list[Server], alone: float) -> str:
     figures = ("1 row /s", "p50 us", "CPU us", "100 rows /s", "start s", "MiB")
+    hello, ours, *others = servers
     lines = [machine(), f"{'':<26}" + "".join(f"{name:>13}" for name in figures)]
     lines += [f"{s.name:<26}" + "".join(f"{s.median(name):>13,.2f}" for name in figures) for s in servers]
-    hello, ours, usual = servers
-    off = max(abs(a - b) for a, b in zip(ours.figures["answers"], usual.figures["answers"], strict=True))
+    lines.append(f"{'parse + predict us':<26}{'':>26}{alone:>13,.2f}")
     lines.append(
         f"slipway to hello: {ours.median('1 row /s') / hello.median('1 row /s'):.2f} of its requests, "
         f"{ours.median('p50 us') / hello.median('p50 us'):.2f} of its p50"
     )
     lines.append(
-        f"slipway to Flask: {ours.median('1 row /s') / usual.median('1 row /s'):.1f} times its requests of 1 row, "
-        f"{ours.median('100 rows /s') / usual.median('100 rows /s'):.1f} times of 100 rows; answers {off:.1e} apart"
+        "slipway to hello and parse + predict: "
+        f"{ours.median('CPU us') / (hello.median('CPU us') + alone):.2f} of their CPU"
     )
-    return "\n".join(lines)
+    return "\n".join([*lines, *(beside(ours, other) for other in others)])
+
+
+def beside(ours: Server, other: Server) -> str:
+    """How many times another server's figures ours are."""
+    one, cpu, hundred = ((ours.median(name), other.median(name)) for name in ("1 row /s", "CPU us", "100 rows /s"))
+    off = max(abs(a - b) for a, b in zip(ours.figures["answers"], other.figures["answers"], strict=True))
+    return (
+        f"slipway to {other.name}: {one[0] / one[1]:.1f} times its requests of 1 row, "
+        f"{hundred[0] / hundred[1]:.1f} times of 100 rows, 1/{cpu[1] / cpu[0]:.0f} of its CPU; answers {off:.1e} apart"
+    )
 
 
 def _free_port() -> int:

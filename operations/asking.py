@@ -11,6 +11,10 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from botocore.exceptions import ClientError
+
+from operations.journal import LEASE_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,7 +23,8 @@ if TYPE_CHECKING:
 MODEL_RESOURCE = "Model"
 """Logical id of the model in a serving stack."""
 
-ANSWER_SECONDS, LOOK_SECONDS = 300.0, 0.1
+ANSWER_SECONDS, LOOK_SECONDS = LEASE_SECONDS * 0.8, 0.1
+"""A lease that is renewed before each row outlives the longest wait for one."""
 
 
 class AskError(Exception):
@@ -49,6 +54,17 @@ class Served:
     def answers(self) -> bool:
         """Whether it can be asked at all."""
         return self.form != "batch"
+
+    def coming(self) -> str:
+        """The configuration that the endpoint goes over to just now; empty if to none.
+
+        https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_PendingDeploymentSummary.html
+        """
+        try:
+            endpoint = self.client("sagemaker").describe_endpoint(EndpointName=self.endpoint)
+        except ClientError:
+            return ""  # there is none yet
+        return str(endpoint.get("PendingDeploymentSummary", {}).get("EndpointConfigName", ""))
 
     def model(self, config: dict[str, Any]) -> str:
         """The name of the model behind a configuration, a component, or a stack for batch; empty without one."""

@@ -202,7 +202,7 @@ class Releaser:
         self.tell(f"updating {self.place.stack}; it goes over in steps and is probed meanwhile")
         failure = self._go_over(lease, entry, checked)
         went_over = failure is None
-        failure = failure or self._prove(checked)
+        failure = failure or self._prove(lease, checked)
         lease.renew()
         if failure is None:
             if self.place.stage == CROWNING:
@@ -221,10 +221,11 @@ class Releaser:
 
     def _go_over(self, lease: Lease, entry: Entry, checked: Checked) -> str | None:
         """Update the stack; one that sticks leaves no unproved version as desired, for a deployment to bring about."""
-        begun = time.monotonic()
+        begun, new = time.monotonic(), checked.arn not in self._were_live()
         try:
-            return self.stack.update(lease, checked)
+            return self.stack.update(lease, probes.probing(self._served, checked, lease.renew, new=new))
         except ReleaseError as error:
+            lease.renew()
             desired.write(self.client("ssm"), self.place.parameter, self.live())
             self.journal.end(entry, FAILED, str(error), time.monotonic() - begun)
             raise
@@ -239,7 +240,7 @@ class Releaser:
             raise
         return checked
 
-    def _prove(self, checked: Checked) -> str | None:
+    def _prove(self, lease: Lease, checked: Checked) -> str | None:
         """What is wrong with the endpoint, although its stack is complete; None if it serves the version."""
         if not self._served.answers:
             return None if self.live() == checked.arn else f"the model is {self.live()}"
@@ -257,7 +258,7 @@ class Releaser:
             versions.check_image(content, self.client("ecr"), versions.NO_LIMIT)
         except versions.VersionError as error:
             return f"it was changed while it was released: {error}"
-        return probes.smoke(self._served, checked)
+        return probes.smoke(self._served, checked, lease.renew)
 
     def _take_back(self, lease: Lease, previous: str, *, went_over: bool) -> tuple[str, str]:
         """The desired state says again what was live; a stack that did not go back by itself is updated.

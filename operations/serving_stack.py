@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from operations import probes, stuck
-from operations.asking import Served
+from operations import stuck
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from operations.journal import Lease
     from operations.place import Place
-    from operations.versions import Checked
 
 NO_UPDATES, IN_THE_WAY = "No updates are to be performed", "can not be updated"
 TRIES = 5
@@ -39,8 +37,8 @@ class ServingStack:
     poll_seconds: float
     tell: Callable[[str], None]
 
-    def update(self, lease: Lease, checked: Checked | None = None) -> str | None:
-        """Update the serving stack with the template it has, probing the while; returns why it went back."""
+    def update(self, lease: Lease, meanwhile: Callable[[], None] | None = None) -> str | None:
+        """Update the serving stack with the template it has, and do what is to be done the while; why it went back."""
         for _ in range(TRIES):
             lease.renew()
             try:
@@ -58,14 +56,14 @@ class ServingStack:
                     return str(error)
                 self.settle(lease)  # somebody deploys infrastructure just now
                 continue
-            stack = self.settle(lease, checked)
+            stack = self.settle(lease, meanwhile)
             if stack["StackStatus"] in {"UPDATE_COMPLETE", "CREATE_COMPLETE"}:
                 return None
             return str(stack.get("StackStatusReason") or stack["StackStatus"])
         return f"stack {self.place.stack} was changed by others {TRIES} times in between; release again"
 
-    def settle(self, lease: Lease, checked: Checked | None = None) -> dict[str, Any]:
-        """Wait until nothing of the stack is in progress; with a version at hand, ask its endpoint the while."""
+    def settle(self, lease: Lease, meanwhile: Callable[[], None] | None = None) -> dict[str, Any]:
+        """Wait until nothing of the stack is in progress; `meanwhile` is called whenever it was looked at."""
         cloudformation, pause, continued = self.client("cloudformation"), self.poll_seconds, False
         while True:
             (stack,) = cloudformation.describe_stacks(StackName=self.place.stack)["Stacks"]
@@ -81,7 +79,7 @@ class ServingStack:
                 at_rest: dict[str, Any] = stack
                 return at_rest
             lease.renew()
-            if checked:
-                probes.probe(Served.of(self.client, self.place), checked)
+            if meanwhile:
+                meanwhile()
             time.sleep(pause)
             pause = min(pause * SLOWER, LONGEST_POLL_SECONDS)

@@ -8,11 +8,14 @@ allowed; nothing a client sends is an error of the server.
 
 from __future__ import annotations
 
+import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from pipeline_code.request_rows import CSV, JSON, JSON_LINES, SHOWN, RequestError, Rows
+from pipeline_code.request_problems import RequestError
+from pipeline_code.request_rows import CSV, JSON, JSON_LINES, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +24,10 @@ if TYPE_CHECKING:
 
 TYPES = (CSV, JSON, JSON_LINES)
 ALIASES = {"application/x-jsonlines": JSON_LINES, "application/jsonl": JSON_LINES}
+PART = 1_000
+"""Records written at a time."""
+
+WEIGHT = re.compile(r"q\s*=\s*([01](?:\.[0-9]*)?)")
 
 
 class Answer(NamedTuple):
@@ -53,7 +60,7 @@ def _explained(error: RequestError) -> Answer:
     """As JSON, whatever was asked for."""
     told: dict[str, Any] = {"error": error.message}
     if error.problems:
-        told["problems"] = error.problems[:SHOWN]
+        told["problems"] = error.problems
     return Answer(error.status, JSON, orjson.dumps(told))
 
 
@@ -73,17 +80,33 @@ def media_type(content_type: str) -> str:
 
 
 def _wanted(accept: str, given: str) -> str:
-    """The first media type of `accept` that can be written; without one, that of the request."""
+    """The media type that `accept` gives the most weight; of equals the first it names, then that of the request."""
     if not accept or accept == "*/*":
         return given
-    for part in accept.lower().split(","):
-        name = part.split(";")[0].strip()
-        name = ALIASES.get(name, name)
-        if name in TYPES:
-            return name
-        if name in {"*/*", "application/*", "text/*"}:
-            return {"application/*": JSON, "text/*": CSV}.get(name, given)
+    if accept in TYPES:
+        return accept
+    weights = _weights(accept)
+    named = [name for name in weights if name in TYPES]
+    chosen = max((*named, given, JSON, CSV, JSON_LINES), key=lambda name: _weight(name, weights))
+    if _weight(chosen, weights):
+        return chosen
     raise RequestError(f"Accept {accept!r} names nothing that can be written; ask for one of {', '.join(TYPES)}", 406)
+
+
+def _weights(accept: str) -> dict[str, float]:
+    """Each media type or range with its q, which is 1 where none is told or it is no weight."""
+    weights: dict[str, float] = {}
+    for part in accept.lower().split(","):
+        name, *parameters = (piece.strip() for piece in part.split(";"))
+        told = [WEIGHT.fullmatch(parameter) for parameter in parameters]
+        weights.setdefault(ALIASES.get(name, name), next((float(q[1]) for q in told if q), 1.0))
+    return weights
+
+
+def _weight(media: str, weights: dict[str, float]) -> float:
+    """What the closest range says: 0 forbids a type that a wider range allows."""
+    ranges = (media, f"{media.partition('/')[0]}/*", "*/*")
+    return next((weights[name] for name in ranges if name in weights), 0.0)
 
 
 def _records(probabilities: list[float], served: Served) -> Iterator[dict[str, Any]]:
@@ -96,7 +119,10 @@ def _write_csv(probabilities: list[float], served: Served) -> bytes:
 
 
 def _write_json(probabilities: list[float], served: Served) -> bytes:
-    return orjson.dumps({"predictions": list(_records(probabilities, served))})
+    """In parts, for the records of a large body are several times its answer."""
+    records = _records(probabilities, served)
+    parts = [orjson.dumps(list(islice(records, PART)))[1:-1] for _ in range(0, len(probabilities), PART)]
+    return b'{"predictions":[%b]}' % b",".join(parts)
 
 
 def _write_json_lines(probabilities: list[float], served: Served) -> bytes:

@@ -1,41 +1,35 @@
-"""The body of a request to rows of numbers, or a word on everything that is wrong with it."""
+"""The body of a request to rows of numbers, or a word on everything that is wrong with it.
+
+What a body becomes takes many times its bytes in Python, so large ones are read row by row: rows are kept as float32,
+and of what is wrong the first problems only.
+"""
 
 from __future__ import annotations
 
 import csv
-import io
-from dataclasses import dataclass, field
+from array import array
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pipeline_code.encoding import MISSING
+from pipeline_code.request_cells import Cells
+from pipeline_code.request_problems import Problems, RequestError, short
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pipeline_code.encoding import Encoding
+    from pipeline_code.request_cells import Row
 
 CSV, JSON, JSON_LINES = "text/csv", "application/json", "application/jsonlines"
-EMPTY = frozenset({"", "NA"})
-"""How CSV spells a missing value, as in the data contract."""
+MOST_ROWS = 500_000
+"""Rows of a request; a body of the largest size has fewer if they are longer than fifty bytes."""
 
-MOST = 3.4028234e38
-"""The largest number the trees' float32 holds."""
+MOST_LINE = 2**20
+"""Characters of a row of CSV."""
 
-NUMBER, CATEGORY = "a finite number or null", "a string or null"
-SHOWN = 20
-
-Row = list[float]
-
-
-@dataclass
-class RequestError(Exception):
-    """Why a request gets no predictions; `status` is 400, 406 or 415."""
-
-    message: str
-    status: int = 400
-    problems: list[dict[str, Any]] = field(default_factory=list)
+MANY = 64 * 2**10
+"""Bytes of a body from which its rows are kept as float32."""
 
 
 class Rows:
@@ -43,143 +37,143 @@ class Rows:
 
     def __init__(self, encoding: Encoding) -> None:
         self._features = encoding.features
-        self._codes = [encoding.codes.get(name) for name in encoding.features]
+        self._named = ", ".join(encoding.features)
+        self._cells = Cells(encoding)
 
-    def parse(self, body: bytes, media: str) -> list[Row]:
+    def parse(self, body: bytes, media: str) -> Sequence[Row]:
         """One list of floats a row; raises RequestError naming the rows, columns and values that are wrong."""
+        many = len(body) > MANY
+        if len(body) > MOST_ROWS:
+            _count(body, media)
         if media == CSV:
-            rows = self._csv(body)
+            rows = self._csv(body, many=many)
         elif media == JSON:
-            rows = self._values(_json_rows(_load(body)))
+            rows = self._kept(self._values(_json_rows(_load(body))), many=many)
         else:
-            lines = [line for line in body.splitlines() if line.strip()]
-            rows = self._values([_load(line, number) for number, line in enumerate(lines, 1)])
-        if not rows:
+            rows = self._kept(self._values(_json_lines(body)), many=many)
+        if not len(rows):
             raise RequestError("the request holds no rows; send at least one")
         return rows
 
-    def _csv(self, body: bytes) -> list[Row]:
+    def _kept(self, rows: Iterable[Row], *, many: bool) -> Sequence[Row]:
+        if not many:
+            return list(rows)
+        import numpy as np
+
+        packed = array("f")
+        for row in rows:
+            packed.extend(row)
+        kept: Any = np.array(packed, np.float32).reshape(-1, len(self._features))
+        return kept  # type: ignore[no-any-return] # a matrix is a sequence of its rows
+
+    def _csv(self, body: bytes, *, many: bool) -> Sequence[Row]:
         try:
             text = body.decode()
         except UnicodeDecodeError as error:
             raise RequestError(f"the body is not UTF-8 (byte {error.start}); send UTF-8") from None
-        if '"' in text or "\r" in text or "_" in text:  # quoting, other line ends, digits that float() would group
-            return self._careful_csv(text)
-        lines = [line.split(",") for line in text.split("\n") if line]
-        if lines and not self._features_in(lines[0]):
+        # quoting, other line ends, digits that float() would group
+        if not ('"' in text or "\r" in text or "_" in text or self._may_have_header(text)):
+            lines = _lines(text) if many else text.split("\n")
             try:
-                return [self._cells(line) for line in lines]
+                return self._kept(map(self._cells.line, filter(None, lines)), many=many)
             except ValueError:
                 pass
-        return self._careful_csv(text)
+        return self._kept(self._careful_csv(text), many=many)
 
-    def _features_in(self, line: Sequence[str]) -> bool:
-        """Whether a line is a header: a name among its cells can be no value of the first feature's kind."""
-        return self._features[0] in line or self._features[-1] in line
+    def _may_have_header(self, text: str) -> bool:
+        """Whether the first line may be one; the careful way looks closely, and at empty lines before it."""
+        end = text.find("\n")
+        first = text if end < 0 else text[:end]
+        return self._features[0] in first or self._features[-1] in first or not first
 
-    def _cells(self, cells: Sequence[str]) -> Row:
-        """One line in the declared order; raises ValueError if anything is wrong with it."""
-        row = []
-        for cell, codes in zip(cells, self._codes, strict=True):
-            if codes is not None:
-                row.append(codes.get(cell, MISSING))
-            elif cell in EMPTY:
-                row.append(MISSING)
-            else:
-                number = float(cell)
-                if not -MOST <= number <= MOST:  # neither is what is spelt nan
-                    raise ValueError
-                row.append(number)
-        return row
-
-    def _careful_csv(self, text: str) -> list[Row]:
+    def _careful_csv(self, text: str) -> Iterator[Row]:
         """The long way: quoted cells, a header, and a word on everything that is wrong."""
-        try:
-            lines = [line for line in csv.reader(io.StringIO(text), strict=True) if line]
-        except csv.Error as error:
-            raise RequestError(f"the body is not CSV: {error}") from None
+        problems = Problems()
         order: Sequence[int] = range(len(self._features))
-        width = len(self._features)
-        if lines and self._features_in([cell.strip() for cell in lines[0]]):
-            header = [cell.strip() for cell in lines.pop(0)]
-            missing = [name for name in self._features if name not in header]
-            if missing:
-                raise RequestError(f"columns missing: {', '.join(missing)}; this model needs {self._named()}")
-            order, width = [header.index(name) for name in self._features], len(header)
-        problems: list[dict[str, Any]] = []
-        rows = []
-        for number, line in enumerate(lines, 1):
-            if len(line) != width:
-                problems.append({"row": number, "value": len(line), "allowed": f"{width} columns: {self._named()}"})
+        allowed, width, number = f"{len(order)} columns: {self._named}", len(order), 0
+        for place, line in enumerate(_records(text)):
+            if not place and (header := self._header(line)):
+                order, width = [header.index(name) for name in self._features], len(header)
+                allowed = f"{width} columns: {self._named}"
                 continue
-            rows.append(self._checked(number, [line[place] for place in order], _from_text, problems))
-        _raise(problems)
-        return rows
+            number += 1
+            if len(line) != width:
+                problems.add(row=number, value=len(line), allowed=allowed)
+                continue
+            row = self._cells.texts(number, [line[cell] for cell in order], problems)
+            if not problems.count:
+                yield row
+        problems.end()
 
-    def _values(self, values: Sequence[Any]) -> list[Row]:
+    def _header(self, line: Sequence[str]) -> list[str]:
+        """Its names if a line is one: a name among its cells can be no value of the first feature's kind."""
+        header = [cell.strip() for cell in line]
+        if self._features[0] not in header and self._features[-1] not in header:
+            return []
+        missing = [name for name in self._features if name not in header]
+        if missing:
+            raise RequestError(f"columns missing: {', '.join(missing)}; this model needs {self._named}")
+        return header
+
+    def _values(self, values: Iterable[Any]) -> Iterator[Row]:
         """Rows and records of JSON, which has types."""
-        problems: list[dict[str, Any]] = []
-        rows = []
+        problems = Problems()
         for number, value in enumerate(values, 1):
             if isinstance(value, dict):
                 missing = [name for name in self._features if name not in value]
                 if missing:
-                    problems.append({"row": number, "column": ", ".join(missing), "allowed": "every feature, or null"})
+                    problems.add(row=number, column=", ".join(missing), allowed="every feature, or null")
                     continue
                 cells = [value[name] for name in self._features]
             elif isinstance(value, list) and len(value) == len(self._features):
                 cells = value
             else:
-                found = f"{len(value)} values" if isinstance(value, list) else _short(value)
-                problems.append({"row": number, "value": found, "allowed": f"a record, or a row of {self._named()}"})
+                found = f"{len(value)} values" if isinstance(value, list) else short(value)
+                problems.add(row=number, value=found, allowed=f"a record, or a row of {self._named}")
                 continue
-            rows.append(self._checked(number, cells, _from_json, problems))
-        _raise(problems)
-        return rows
-
-    def _checked(
-        self, number: int, cells: Sequence[Any], read: Callable[[Any, Any], float], problems: list[dict[str, Any]]
-    ) -> Row:
-        row = []
-        for name, cell, codes in zip(self._features, cells, self._codes, strict=True):
-            try:
-                row.append(read(cell, codes))
-            except ValueError:
-                allowed = NUMBER if codes is None else CATEGORY
-                problems.append({"row": number, "column": name, "value": _short(cell), "allowed": allowed})
-        return row
-
-    def _named(self) -> str:
-        return ", ".join(self._features)
+            row = self._cells.values(number, cells, problems)
+            if not problems.count:
+                yield row
+        problems.end()
 
 
-def _from_text(cell: str, codes: dict[Any, float] | None) -> float:
-    if codes is not None:
-        return codes.get(cell, MISSING)
-    cell = cell.strip()
-    if cell in EMPTY:
-        return MISSING
-    if "_" in cell:
-        raise ValueError
-    return _finite(float(cell))
+def _count(body: bytes, media: str) -> None:
+    """Too many rows are refused before anything is made of them; wrapping takes a list or two."""
+    lines = 0 if media == JSON else max(body.count(b"\n"), body.count(b"\r"))
+    lists = 0 if media == CSV else body.count(b"[") + body.count(b"{")
+    if lines > MOST_ROWS or lists > MOST_ROWS + 2:
+        raise RequestError(f"the request holds more than {MOST_ROWS:,} rows; send fewer at a time", 413)
 
 
-def _from_json(cell: Any, codes: dict[Any, float] | None) -> float:
-    if cell is None:
-        return MISSING
-    if codes is not None:
-        if type(cell) is not str:
-            raise ValueError
-        return codes.get(cell, MISSING)
-    if type(cell) is not float and type(cell) is not int:
-        raise ValueError
-    return _finite(float(cell))
+def _lines(text: str) -> Iterator[str]:
+    """One after another, for a list of all would take several times the text."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        yield text[start:end]
+        start = end + 1
 
 
-def _finite(number: float) -> float:
-    if not -MOST <= number <= MOST:
-        raise ValueError
-    return number
+def _records(text: str) -> Iterator[list[str]]:
+    """The rows of CSV, which may take several lines each; empty lines are none."""
+    size = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal size
+        for line in _lines(text):
+            size += len(line)
+            if size > MOST_LINE:
+                raise RequestError(f"a row is longer than {MOST_LINE:,} characters; end each with a line feed")
+            yield f"{line}\n"
+
+    try:
+        for record in csv.reader(lines(), strict=True):
+            size = 0
+            if record:
+                yield record
+    except csv.Error as error:
+        raise RequestError(f"the body is not CSV: {error}") from None
 
 
 def _load(body: bytes, line: int | None = None) -> Any:
@@ -196,16 +190,10 @@ def _json_rows(value: Any) -> Sequence[Any]:
     if isinstance(value, dict) or (isinstance(value, list) and value and not isinstance(value[0], list | dict)):
         return [value]
     if not isinstance(value, list):
-        raise RequestError(f'{_short(value)} holds no rows; send a list of rows or records, or {{"instances": [...]}}')
+        raise RequestError(f'{short(value)} holds no rows; send a list of rows or records, or {{"instances": [...]}}')
     return value
 
 
-def _raise(problems: list[dict[str, Any]]) -> None:
-    if problems:
-        more = f", the first {SHOWN} are listed" if len(problems) > SHOWN else ""
-        raise RequestError(f"{len(problems)} values cannot be used{more}", problems=problems)
-
-
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= 50 else f"{text[:47]}..."  # noqa: PLR2004 enough to recognize it
+def _json_lines(body: bytes) -> Iterator[Any]:
+    lines = (line for line in body.splitlines() if line.strip())
+    return (_load(line, number) for number, line in enumerate(lines, 1))

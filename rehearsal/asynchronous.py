@@ -1,7 +1,8 @@
 """InvokeEndpointAsync: the request lies in S3, the answer or the failure will; in between there is a queue.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference.html
-Here each request is answered in a thread of its own; scaling from and to zero, expiry and notices are not carried out.
+Each instance is given as many requests at a time as the configuration says; the others wait, all of them while there is
+no instance. Expiry and notices are not carried out.
 """
 
 from __future__ import annotations
@@ -16,28 +17,41 @@ from urllib.parse import urlparse
 
 from botocore.exceptions import ClientError
 
+from rehearsal import first_instance
 from rehearsal.api import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from rehearsal.fleet import Reply
+    from rehearsal.hosted import Endpoint
     from rehearsal.resources import Place
 
 Json = dict[str, Any]
 
 STEM = "x-amzn-sagemaker-"
+AT_A_TIME = 4
+"""Where the configuration says nothing, SageMaker chooses how many requests an instance is given; here it is this."""
 
 
 @dataclass(frozen=True)
 class Queue:
     """Where one endpoint's answers and failures go, in the name of its model's role."""
 
-    config: Json
+    endpoint: Endpoint
     place: Place
     role: str
 
-    def take(self, headers: Mapping[str, str], ask: Callable[[bytes, Mapping[str, str]], Reply]) -> Any:
+    @property
+    def config(self) -> Json:
+        found: Json = self.endpoint.config["AsyncInferenceConfig"]
+        return found
+
+    def room(self) -> int:
+        """How many requests the instances there are work at."""
+        each = self.config.get("ClientConfig", {}).get("MaxConcurrentInvocationsPerInstance", AT_A_TIME)
+        return sum(fleet.instances for fleet in self.endpoint.fleets) * int(each)
+
+    def take(self, headers: Mapping[str, str]) -> Any:
         """Answer InvokeEndpointAsync, then the request."""
         given = {name.lower(): value for name, value in headers.items()}
         location = given.get(f"{STEM}inputlocation")
@@ -50,25 +64,26 @@ class Queue:
             "Content-Type": given.get(f"{STEM}content-type", "application/octet-stream"),
             "Accept": given.get(f"{STEM}accept", "*/*"),
         }
-        threading.Thread(target=self._work, args=(location, answers, failures, passed, ask), daemon=True).start()
+        self.endpoint.queue.join()
+        threading.Thread(target=self._wait, args=(location, answers, failures, passed), daemon=True).start()
+        if not self.room():
+            name = self.endpoint.described["EndpointName"]
+            first_instance.hasten(self.place.account, name, lambda: self.room() > 0)
         told = {f"{STEM}outputlocation": answers, f"{STEM}failurelocation": failures}
         body = {"InferenceId": given.get(f"{STEM}inference-id", request)}
         # moto reads the status here and nowhere else
         status = {"Content-Type": "application/json", "status": str(int(HTTPStatus.ACCEPTED))}
         return HTTPStatus.ACCEPTED, {**status, **told}, json.dumps(body).encode()
 
-    def _work(
-        self,
-        location: str,
-        answers: str,
-        failures: str,
-        passed: Mapping[str, str],
-        ask: Callable[[bytes, Mapping[str, str]], Reply],
-    ) -> None:
+    def _wait(self, location: str, answers: str, failures: str, passed: Mapping[str, str]) -> None:
+        with self.endpoint.queue.turn(self.room):
+            self._work(location, answers, failures, passed)
+
+    def _work(self, location: str, answers: str, failures: str, passed: Mapping[str, str]) -> None:
         try:
             found = urlparse(location)
             got = self._s3.get_object(Bucket=found.netloc, Key=found.path.lstrip("/"))
-            reply = ask(got["Body"].read(), passed)
+            reply = self.endpoint.next_fleet(None).invoke(got["Body"].read(), passed)
         except ClientError as error:
             self._put(failures, f"Failed to download {location}: {error}".encode(), "text/plain")
             return

@@ -1,8 +1,7 @@
 """Inference components: copies of a model on an endpoint that has none of its own.
 
-One process answers for all copies. How many there are is recorded and not carried out, so nothing scales here: from
-zero copies a request would fail in AWS until there is one. Updates swap the process at once; rolling steps and their
-alarms are recorded only.
+One process answers for all copies; without a copy a request fails until scaling brings one. Updates swap the process at
+once; rolling steps and their alarms are recorded only.
 https://docs.aws.amazon.com/sagemaker/latest/dg/realtime-endpoints-deploy-models.html
 """
 
@@ -85,13 +84,14 @@ class Components:
         wanted: Json = request.get("Specification") or found["Specification"]
         config, name = endpoint.config, found["InferenceComponentName"]
         variant = config["ProductionVariants"][0]
-        origin = Origin(found["EndpointName"], variant["VariantName"], config["EndpointConfigName"])
+        origin = Origin(found["EndpointName"], variant["VariantName"], config["EndpointConfigName"], component=name)
         try:
             fleet = self.hosting.serve(caller, origin, {**variant, "ModelName": wanted["ModelName"]}, config)
         except Exception as error:  # noqa: BLE001 whatever keeps a copy from starting is the component's reason
             live = name in endpoint.components
             found.update(InferenceComponentStatus="InService" if live else "Failed", FailureReason=str(error))
             return
+        fleet.instances = found["RuntimeConfig"]["CurrentCopyCount"]
         old = endpoint.components.get(name)
         endpoint.components[name] = fleet
         if old:

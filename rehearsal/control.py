@@ -1,4 +1,4 @@
-"""What only a rehearsal can do, at a path no AWS service has: ask the clock, let time pass, order a fault."""
+"""What only a rehearsal can do, at a path no AWS service has: ask the clock, let time pass, order a fault or a load."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rehearsal import custom_answers
 from rehearsal.clock import clock
 from rehearsal.faults import FaultError, faults
+from rehearsal.load import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,7 +23,7 @@ class Control:
 
     def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
         self.application = application
-        self.orders: dict[str, Callable[[Json], Json]] = {"clock": _clock, "fault": _fault}
+        self.orders: dict[str, Callable[[Json], Json]] = {"clock": _clock, "fault": _fault, "load": _load}
 
     def __call__(self, environ: Json, start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
@@ -50,6 +51,11 @@ def _clock(given: Json) -> Json:
     if "skip" in given:
         clock.skip(float(given["skip"]), str(given["why"]))
     return {"now": clock.now().isoformat(), **clock.told()}
+
+
+def _load(given: Json) -> Json:
+    load.order(given["endpoint"], int(given["requests"]))
+    return {}
 
 
 def _fault(given: Json) -> Json:

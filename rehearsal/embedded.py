@@ -137,6 +137,10 @@ class EmbeddedAws:
         """Let something befall the next attempts of a pipeline step; the kinds stand in faults.py."""
         self._order("fault", {"step": step, "kind": kind, "times": times})
 
+    def order_load(self, endpoint: str, requests: int) -> None:
+        """Let each request of an endpoint be told to CloudWatch as so many."""
+        self._order("load", {"endpoint": endpoint, "requests": requests})
+
     def _order(self, order: str, given: dict[str, Any]) -> dict[str, Any]:
         request = Request(f"{self.endpoint}{PATH}{order}", json.dumps(given).encode())  # noqa: S310 loopback
         try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
-from rehearsal import captures, hosting_rules, shifting
+from rehearsal import captures, first_instance, hosting_rules, shifting
 from rehearsal.api import Caller, Json, ServiceError, install
 from rehearsal.asynchronous import Queue
 from rehearsal.clock import clock
@@ -99,6 +99,7 @@ class Endpoints:
                 "EndpointArn": arn,
                 "EndpointConfigName": config["EndpointConfigName"],
                 "EndpointStatus": "Creating",
+                "PendingDeploymentSummary": _pending(config),
                 "CreationTime": clock.now(),
                 "LastModifiedTime": clock.now(),
                 "LastDeploymentConfig": request.get("DeploymentConfig"),
@@ -117,13 +118,14 @@ class Endpoints:
         with endpoint.lock:
             if endpoint.status != "InService":
                 raise ServiceError("ValidationException", f"Cannot update in-progress endpoint {name!r}.")
-            endpoint.turn("Updating")
+            endpoint.turn("Updating", PendingDeploymentSummary=_pending(config))
         wanted = request.get("DeploymentConfig")
         if request.get("RetainDeploymentConfig"):
             wanted = endpoint.described["LastDeploymentConfig"]
         endpoint.described["LastDeploymentConfig"] = wanted
         plan = shifting.Plan.of(wanted or {})
-        threading.Thread(target=self._update, args=(caller, endpoint, config, plan), daemon=True).start()
+        kept = hosting_rules.kept(endpoint, request, config)
+        threading.Thread(target=self._update, args=(caller, endpoint, kept, plan), daemon=True).start()
         return {"EndpointArn": endpoint.described["EndpointArn"]}
 
     def DescribeEndpoint(self, caller: Caller, request: Json) -> Json:  # noqa: N802
@@ -150,6 +152,8 @@ class Endpoints:
             raise ServiceError("ValidationError", "Endpoint is asynchronous; use InvokeEndpointAsync.")
         body, headers = asked.raw_body or b"", dict(asked.headers.items())
         fleet = endpoint.next_fleet(asked.headers.get("x-amzn-sagemaker-inference-component"))
+        if not fleet.instances:
+            raise first_instance.refused(fleet)
         for shadow in endpoint.shadows:  # nobody waits for its answers, and nobody sees them
             threading.Thread(target=shadow.invoke, args=(body, headers), daemon=True).start()
         reply = fleet.invoke(body, headers)
@@ -168,9 +172,8 @@ class Endpoints:
         endpoint = self._answering(caller, asked)
         if "AsyncInferenceConfig" not in endpoint.config:
             raise ServiceError("ValidationError", "Endpoint is not asynchronous; use InvokeEndpoint.")
-        fleet = endpoint.next_fleet(None)
-        queue = Queue(endpoint.config["AsyncInferenceConfig"], self.place(caller), fleet.role)
-        answer: tuple[int, dict[str, str], bytes] = queue.take(dict(asked.headers.items()), fleet.invoke)
+        queue = Queue(endpoint, self.place(caller), endpoint.fleets[0].role)
+        answer: tuple[int, dict[str, str], bytes] = queue.take(dict(asked.headers.items()))
         return answer
 
     def _answering(self, caller: Caller, asked: Any) -> Endpoint:
@@ -233,6 +236,7 @@ class Endpoints:
         owner = Caller(container["Image"].split(".")[0], caller.region)
         image = self.images.find(self.place(owner), container["Image"])
         fleet = Fleet(origin, place, variant, fault=faults.take(origin.endpoint), role=role)
+        fleet.instances, fleet.queued = int(variant.get("InitialInstanceCount", 1)), "AsyncInferenceConfig" in config
         capture = config.get("DataCaptureConfig", {"EnableCapture": False})
         if capture.get("EnableCapture", True):
             fleet.capture = captures.Capture(capture, place, role, origin)
@@ -276,6 +280,11 @@ class Endpoints:
         keys = (f"{kind}Name", f"{kind}Arn", "CreationTime", *more)
         named = [{k: one[k] for k in keys} for one in found if part in one[f"{kind}Name"]]
         return page(key, between(request, lambda one: one["CreationTime"], named), request)
+
+
+def _pending(config: Json) -> Json:
+    """What DescribeEndpoint says of a configuration that does not serve yet."""
+    return {"EndpointConfigName": config["EndpointConfigName"], "StartTime": clock.now()}
 
 
 def _found(kept: dict[str, Json], name: str, kind: str) -> Json:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rehearsal.act import Act
     from rehearsal.inbox import Notice
     from rehearsal.release_acts import Released
+    from rehearsal.scaling_act import Scaled
     from rehearsal.story import Rehearsal
 
 Facts = dict[str, Any]
@@ -30,7 +31,8 @@ PROVED = (
     "its steps run on real data, as processes with the image's lock, from the source the image is built of",
     "the gates, the registration and the comparison with the champion work on what was deployed",
     "an arriving period, a schedule and a person start runs; faults are retried, interrupted jobs go on, failures told",
-    "a version is served as it was trained; a failing one is taken back by its alarm, and one command goes back",
+    "a version is served as it was trained; one that errs is taken back by its alarm, and one command goes back",
+    "its instances follow the load out and back in, by the deployed policies; one process answers for all of them",
     "bucket, key, registry and trust policies let in whom they name, and nobody else",
 )
 NOT_PROVED = (
@@ -60,12 +62,14 @@ def facts(rehearsal: Rehearsal) -> Facts:
         "versions": [_version(act) for act in versions],
         "version": _version(versions[-1]),
         "champion": rehearsal.champion,
-        "releases": [_release(released) for released in rehearsal.acting.releases],
+        "releases": [of_release(released) for released in rehearsal.acting.releases],
+        "scaling": [_scaled(scaled) for scaled in rehearsal.acting.scaling],
         "invocations": rehearsal.acting.invocations,
         "release_notice": _told_of(rehearsal.acting.notice),
         "seconds": {**rehearsal.seconds, "total": rehearsal.total_seconds},
         "simulated_seconds": sum(sum(act.simulated_seconds.values()) for act in rehearsal.acts)
-        + sum(released.simulated_seconds for released in rehearsal.acting.releases),
+        + sum(released.simulated_seconds for released in rehearsal.acting.releases)
+        + sum(scaled.simulated_seconds for scaled in rehearsal.acting.scaling),
         "proved": list(PROVED),
         "not_proved": list(NOT_PROVED),
     }
@@ -132,7 +136,8 @@ def _version(act: Act) -> Facts:
     }
 
 
-def _release(released: Released) -> Facts:
+def of_release(released: Released) -> Facts:
+    """What asked for a release, what decided how it ended, and what it cost."""
     entry = released.entry
     return {
         "title": released.title,
@@ -147,6 +152,10 @@ def _release(released: Released) -> Facts:
         "seconds": released.seconds,
         "simulated_seconds": released.simulated_seconds,
     }
+
+
+def _scaled(scaled: Scaled) -> Facts:
+    return {"endpoint": scaled.endpoint, "from": scaled.before, "to": scaled.after, "cause": scaled.cause}
 
 
 def tables(found: Facts) -> list[RenderableType]:
@@ -235,7 +244,14 @@ def _live(found: Facts) -> Table:
         table.add_row(
             release["environment"], release["title"], version, release["outcome"], f"version {live}", took, skipped
         )
+    table.caption = "\n".join(_instances(scaled) for scaled in found["scaling"])
+    table.caption_justify = "left"
     return table
+
+
+def _instances(scaled: Facts) -> str:
+    why = "under load" if scaled["to"] > scaled["from"] else "when nobody asks"
+    return f"scaled: {scaled['endpoint']} from {scaled['from']} to {scaled['to']} instances {why}"
 
 
 def _time(found: Facts) -> Table:

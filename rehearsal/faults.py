@@ -26,8 +26,12 @@ REASONS = {
 }
 """What a step that meets the fault fails with; an interruption of a spot instance fails nothing by itself."""
 
-FAILING, SLOW = "ContainerFails", "ContainerIsSlow"
-"""What befalls the next fleet of an endpoint: every other request is answered with 500, or after a second."""
+FAILING, SLOW, ODD = "ContainerFails", "ContainerIsSlow", "ContainerAnswersOddly"
+"""What befalls the next fleet of an endpoint: every other request is answered with 500; all of them after a second, or
+with 200 and no prediction, which no metric of SageMaker's tells."""
+
+CLAIMS = "StackClaimsSuccess"
+"""What befalls the update of an endpoint, named `<endpoint>/update`: it goes back, and CloudFormation is content."""
 
 RESISTS = "RollbackFails"
 """What befalls a resource, named `<stack>/<logical id>`, that an update changed: it does not go back."""
@@ -35,7 +39,7 @@ RESISTS = "RollbackFails"
 CRITICAL_FINDING, HIGH_FINDING, UNSCANNED = "CriticalFinding", "HighFinding", "ScanUnfinished"
 """What befalls the next image that is pushed to the repository of this name: what its scan finds, or that it lasts."""
 
-KINDS = (*REASONS, INTERRUPTED, FAILING, SLOW, RESISTS, CRITICAL_FINDING, HIGH_FINDING, UNSCANNED)
+KINDS = (*REASONS, INTERRUPTED, FAILING, SLOW, ODD, CLAIMS, RESISTS, CRITICAL_FINDING, HIGH_FINDING, UNSCANNED)
 
 EXCEPTIONS = {
     CAPACITY: "SageMaker.CAPACITY_ERROR",

@@ -1,7 +1,7 @@
 """The instances behind one variant of an endpoint configuration: here one process of the server its image starts.
 
-Every answer leaves the metrics that SageMaker publishes:
-https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html
+How many they are is a number beside it: capacity.py says what it decides. Every answer leaves the metrics that
+SageMaker publishes (answered.py).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
-from rehearsal import metrics
-from rehearsal.faults import FAILING, SLOW
+from rehearsal.answered import Answer, tell
+from rehearsal.faults import FAILING, ODD, SLOW
 from rehearsal.jobs import processes
 
 if TYPE_CHECKING:
@@ -48,11 +48,12 @@ class FleetError(Exception):
 
 @dataclass(frozen=True)
 class Origin:
-    """Whose metrics these are."""
+    """Whose metrics these are; those of an inference component go by its name, too."""
 
     endpoint: str
     variant: str
     config: str
+    component: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,17 @@ class Reply:
 
 @dataclass(eq=False)
 class Fleet:
-    """Started, healthy, asked, ended. `weight` is its share of the endpoint's requests."""
+    """Started, healthy, asked, ended. `weight` is its share of the endpoint's requests.
+
+    `instances` may as well be copies of a component; `queued` says that its requests come from a queue.
+    """
 
     origin: Origin
     place: Place
     described: Json
     weight: float = 1.0
+    instances: int = 1
+    queued: bool = False
     credit: float = 0.0
     fault: str | None = None
     role: str = ""
@@ -148,30 +154,18 @@ class Fleet:
             reply = self._ask("POST", "/invocations", body, passed)
         except OSError as error:
             reply = Reply(http.client.SERVICE_UNAVAILABLE, "text/plain", f"{type(error).__name__}: {error}".encode())
-        if self._fails:
-            reply = Reply(
-                http.client.INTERNAL_SERVER_ERROR, "text/plain", b"the container failed, as it was ordered to"
-            )
-        self._count(reply.status, (time.monotonic() - begun) * 1e6)
+        reply = self._befallen(reply)
+        tell(self, Answer(reply.status, (time.monotonic() - begun) * 1e6))
         if self.capture and reply.status < http.client.BAD_REQUEST:
             self.capture.keep(body, headers, reply)
         return reply
 
-    @property
-    def _fails(self) -> bool:
-        """Whether this request meets the fault that was ordered."""
-        return self.fault == FAILING and self._asked % 2 == 1
-
-    def _count(self, status: int, microseconds: float) -> None:
-        values = {
-            "Invocations": 1.0,
-            "Invocation4XXErrors": float(400 <= status < 500),  # noqa: PLR2004
-            "Invocation5XXErrors": float(status >= 500),  # noqa: PLR2004
-            "ModelLatency": microseconds,
-        }
-        variant = {"EndpointName": self.origin.endpoint, "VariantName": self.origin.variant}
-        for dimensions in (variant, {**variant, "EndpointConfigName": self.origin.config}):
-            metrics.put(self.place, "AWS/SageMaker", values, dimensions)
+    def _befallen(self, reply: Reply) -> Reply:
+        """What the fault that was ordered makes of an answer."""
+        if self.fault == FAILING and self._asked % 2 == 1:
+            said = b"the container failed, as it was ordered to"
+            return Reply(http.client.INTERNAL_SERVER_ERROR, "text/plain", said)
+        return Reply(http.client.OK, reply.type, b"{}") if self.fault == ODD else reply
 
     def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         connection = http.client.HTTPConnection(HOST, self._port, timeout=ANSWER_SECONDS)

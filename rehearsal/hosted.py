@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rehearsal import captures
 from rehearsal.api import ServiceError
+from rehearsal.backlog import Backlog
 from rehearsal.clock import clock
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Endpoint:
     fleets: list[Fleet] = field(default_factory=list)
     shadows: list[Fleet] = field(default_factory=list)
     components: dict[str, Fleet] = field(default_factory=dict)
+    queue: Backlog = field(default_factory=Backlog)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -53,7 +55,9 @@ class Endpoint:
             return chosen
 
     def turn(self, status: str, **more: Any) -> None:
-        self.described.update(EndpointStatus=status, LastModifiedTime=clock.now(), **more)
+        """Another status; nothing is pending but what is said to be."""
+        described = {"PendingDeploymentSummary": None, **more}
+        self.described.update(EndpointStatus=status, LastModifiedTime=clock.now(), **described)
 
 
 @dataclass
@@ -83,8 +87,7 @@ def _variant(fleet: Fleet) -> Json:
     found = {"VariantName": fleet.origin.variant, "CurrentWeight": weight, "DesiredWeight": weight}
     if "ServerlessConfig" in described:
         return {**found, "CurrentServerlessConfig": described["ServerlessConfig"]}
-    count = int(described.get("InitialInstanceCount", 1))
-    return {**found, "CurrentInstanceCount": count, "DesiredInstanceCount": count}
+    return {**found, "CurrentInstanceCount": fleet.instances, "DesiredInstanceCount": fleet.instances}
 
 
 def _without_model(config: Json) -> list[Json]:

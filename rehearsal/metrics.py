@@ -1,7 +1,9 @@
 """CloudWatch's numbers: put where moto keeps them, at the embedded AWS's own time, and alarms decided by them.
 
-moto keeps alarms and metrics and never brings the two together.
+moto keeps alarms and metrics and never brings the two together. It stamps both with this machine's time, which is
+behind as soon as a wait was skipped, and forgets the state of an alarm that is changed; CloudWatch keeps it.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from moto.cloudwatch.models import MetricDatum, cloudwatch_backends
+from moto.cloudwatch.models import Alarm, CloudWatchBackend, MetricDatum, cloudwatch_backends
 
 from rehearsal.clock import clock
 
@@ -36,6 +38,38 @@ STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
     "SampleCount": lambda values: float(len(values)),
 }
 
+EVALUATED_SECONDS = 60
+"""How often CloudWatch looks at an alarm of a minute's period; until then it says what it said."""
+
+STATE = ("state_value", "state_reason", "state_reason_data", "state_updated_timestamp", "history")
+
+
+def install() -> None:
+    """Let what is put, and what is decided, have the embedded AWS's time; a changed alarm keeps its state."""
+    put_data, put_alarm, decide = (
+        CloudWatchBackend.put_metric_data,
+        CloudWatchBackend.put_metric_alarm,
+        Alarm.update_state,
+    )
+
+    def put_metric_data(self: Any, namespace: str, metric_data: list[Json]) -> None:
+        now = clock.now()
+        put_data(self, namespace, [{**datum, "Timestamp": datum.get("Timestamp") or now} for datum in metric_data])
+
+    def put_metric_alarm(self: Any, name: str, **given: Any) -> Any:
+        before, made = self.alarms.get(name), put_alarm(self, name, **given)
+        for key in STATE if before else ():
+            setattr(made, key, getattr(before, key))
+        return made
+
+    def update_state(self: Any, *told: Any) -> None:
+        decide(self, *told)
+        self.state_updated_timestamp = clock.now()
+
+    setattr(CloudWatchBackend, "put_metric_data", put_metric_data)  # noqa: B010 mends of moto, here and below
+    setattr(CloudWatchBackend, "put_metric_alarm", put_metric_alarm)  # noqa: B010
+    setattr(Alarm, "update_state", update_state)  # noqa: B010
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -54,13 +88,19 @@ def put(place: Place, namespace: str, values: Mapping[str, float], dimensions: M
 
 
 def judge(place: Place, name: str, since: datetime) -> Verdict:
-    """Decide an alarm by what was measured since a time, and set its state so."""
+    """Decide an alarm of what began at a time by its last periods, and set its state so.
+
+    One that was raised shortly before, and is of something else by now, is still raised: who looks at once sees that.
+    """
     cloudwatch = place.client("cloudwatch")
     found = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
     if not found:
         return Verdict(name, raised=True, reason=f"alarm {name} does not exist")
     alarm = found[0]
-    figure = _figure(place, alarm, since)
+    raised_at = _utc(alarm["StateUpdatedTimestamp"])
+    if alarm["StateValue"] == "ALARM" and clock.now() - timedelta(seconds=EVALUATED_SECONDS) < raised_at < since:
+        return Verdict(name, raised=True, reason=f"it was before this began: {alarm['StateReason']}")
+    figure = _figure(place, alarm)
     if figure is None:
         raised, reason = alarm.get("TreatMissingData") == "breaching", "no data"
     else:
@@ -72,7 +112,9 @@ def judge(place: Place, name: str, since: datetime) -> Verdict:
     return Verdict(name, raised, reason)
 
 
-def _figure(place: Place, alarm: Json, since: datetime) -> float | None:
+def _figure(place: Place, alarm: Json) -> float | None:
+    """The statistic of the periods that the alarm looks at, taken as one; None where nothing was measured."""
+    begins = clock.now() - timedelta(seconds=alarm["Period"] * alarm["EvaluationPeriods"])
     wanted = {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]}
     values = [
         datum.value
@@ -80,7 +122,7 @@ def _figure(place: Place, alarm: Json, since: datetime) -> float | None:
         if isinstance(datum, MetricDatum)
         and datum.namespace == alarm["Namespace"]
         and datum.name == alarm["MetricName"]
-        and _utc(datum.timestamp) >= since - timedelta(seconds=1)
+        and _utc(datum.timestamp) > begins
         and {dimension.name: dimension.value for dimension in datum.dimensions} == wanted
     ]
     if not values:

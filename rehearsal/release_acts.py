@@ -13,6 +13,7 @@ from operations.journal import BEGAN, REFUSED, ROLLED_BACK
 from operations.release import Releaser
 from rehearsal.faults import FAILING
 from rehearsal.inbox import Inbox
+from rehearsal.scaling_act import BusyTime
 from rehearsal.scenes import PRODUCTION, STAGING
 
 if TYPE_CHECKING:
@@ -23,9 +24,13 @@ if TYPE_CHECKING:
     from operations.place import Place
     from rehearsal.embedded import EmbeddedAws
     from rehearsal.inbox import Notice
+    from rehearsal.scaling_act import Scaled
 
 LOOK_SECONDS = 0.1
 LONGEST_SECONDS = 120
+OWN_LOOK = ("smoke test", "it was changed while it was released")
+"""How reasons begin that a release has found itself, when all of the traffic had gone over."""
+
 CAUSES = {"event": "event", "command": "command", "rollback": "command"}
 
 
@@ -60,9 +65,9 @@ class Released:
 
     @property
     def cause(self) -> str:
-        """Who or what decided how it ended: event and command ask, alarm and smoke test take back."""
+        """Who or what decided how it ended: event and command ask; alarms take back, or the release's own look."""
         if self.entry.outcome == ROLLED_BACK:
-            return "smoke" if "smoke test" in self.entry.because else "alarm"
+            return "smoke" if self.entry.because.startswith(OWN_LOOK) else "alarm"
         return CAUSES[self.entry.cause]
 
 
@@ -78,6 +83,8 @@ class ReleaseActs:
     invocations: list[dict[str, Any]] = field(default_factory=list)
     notice: Notice | None = None
     runs: list[str] = field(default_factory=list)
+    scaling: list[Scaled] = field(default_factory=list)
+    row: str = ""
 
     def ship(self, version: str) -> None:
         """A version is asked for and approved, for staging and then for production."""
@@ -88,6 +95,7 @@ class ReleaseActs:
         self._ask(version, PRODUCTION)
         self._approve(version, production)
         self._wait("first version approved", production)
+        self.scaling = self._busy_time(production)
 
     def begin(self, version: str) -> None:
         """A version is approved for staging; whoever approves does not wait for it."""
@@ -215,14 +223,27 @@ class ReleaseActs:
         lines = client("logs").filter_log_events(logGroupName=group)["events"] if found else []
         return "\n".join([str(found[:1]), *(line["message"] for line in lines[-20:])])
 
+    def _asked(self, site: Site) -> Any:
+        return self._clients(site)("sagemaker-runtime").invoke_endpoint(
+            EndpointName=site.place.endpoint, Body=self.row.encode(), ContentType="text/csv", Accept="text/csv"
+        )
+
+    def _busy_time(self, site: Site) -> list[Scaled]:
+        """The endpoint gets all the load that its most instances bear, and then none."""
+        scaling = BusyTime(self.aws, self._clients(site), site.place.endpoint, lambda: self._asked(site)).play()
+        counts = [str(one.after) for one in scaling]
+        if scaling:
+            told = f"{scaling[0].before} instances, {counts[0]} under load, {counts[1]} when nobody asks"
+            self.tell(f"  {site.environment:<8} {told}")
+        return scaling
+
     def _invoke(self, site: Site, live: str) -> None:
         """As a consumer would, by boto3, with a row whose answer the trainer knows."""
         registry = self._clients(self.sites[0])
         package = registry("sagemaker").describe_model_package(ModelPackageName=live)
         checked = versions.check_content(package, lambda: registry("s3"), site.place.records)
-        answer = self._clients(site)("sagemaker-runtime").invoke_endpoint(
-            EndpointName=site.place.endpoint, Body=checked.rows[0].encode(), ContentType="text/csv", Accept="text/csv"
-        )
+        self.row = checked.rows[0]
+        answer = self._asked(site)
         probability, outcome = answer["Body"].read().decode().strip().split(",")
         self.invocations.append(
             {

@@ -30,19 +30,21 @@ from rehearsal import (
     buckets,
     builds,
     callers,
+    capacity,
     codepipelines,
     components,
     coverage,
-    dimensions,
     endpoints,
     events,
     guard,
     images_api,
     jobs,
     keys,
+    metrics,
     pipelines,
     queue_alarms,
     registry,
+    scaling_registry,
     tagged,
     transforms,
 )
@@ -55,6 +57,7 @@ from rehearsal.functions import Functions
 from rehearsal.image import Images
 from rehearsal.job_records import JobRecords
 from rehearsal.resources import Place
+from rehearsal.scaling import Scaling
 from rehearsal.schedules import Schedules
 
 if TYPE_CHECKING:
@@ -191,7 +194,8 @@ def run(state: Path, job_python: Path, organization: str | None) -> None:
     release_python = job_python.parent.parent.parent / ".venv-release/bin/python"
     builds.Builds(server.place, server.keys, state / "builds", release_python).install()
     codepipelines.CodePipelines(server.place).install()
-    dimensions.install()
+    scaling_registry.install()
+    metrics.install()
     queue_alarms.install()
     hosting = host(server, state, images)
     threading.Thread(target=web.serve_forever, daemon=True).start()
@@ -213,6 +217,10 @@ def host(server: Server, state: Path, images: Images) -> endpoints.Endpoints:
     hosting.install()
     tagged.Tagged(hosting.regions).install()
     components.Components(hosting).install()
+    capacity.Capacities(hosting).install()
+    scaling = Scaling(hosting.regions)
+    scaling.install()
+    scaling.start()
     transforms.Transforms(hosting).install()
     return hosting
 

@@ -1,15 +1,19 @@
 """Blue/green deployment of an endpoint: traffic goes over in steps, each baked; an alarm takes all of it back.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-blue-green.html
+The alarms are looked at in the name of the execution role, which needs cloudwatch:DescribeAlarms. SageMaker demands the
+right and does not say what becomes of an update without it; here it is taken back, since nobody would watch it.
+https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html
 """
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from rehearsal import metrics
+from rehearsal import metrics, role_rights
 from rehearsal.clock import clock
 
 if TYPE_CHECKING:
@@ -55,10 +59,7 @@ def _steps(routing: Json) -> Iterator[float]:
     if size:
         share = size["Value"] / 100 if size["Type"] == "CAPACITY_PERCENT" else 0.5
     if routing.get("Type") == "LINEAR":
-        reached = share
-        while reached < 1:
-            yield reached
-            reached += share
+        yield from (share * number for number in range(1, math.ceil(1 / share)))
     elif routing.get("Type") == "CANARY":
         yield share
     yield 1.0
@@ -66,6 +67,9 @@ def _steps(routing: Json) -> Iterator[float]:
 
 def shift(plan: Plan, place: Place, fleets: list[Fleet], green: Fleet) -> str | None:
     """Move traffic to the green fleet; returns why it was taken back, or None if all of it stayed."""
+    unseen = _unseen(plan, place, green.role)
+    if unseen:
+        return f"Update failed, the endpoint was rolled back: {unseen}"
     blue = list(fleets)
     since = clock.now()
     fleets.append(green)
@@ -79,6 +83,15 @@ def shift(plan: Plan, place: Place, fleets: list[Fleet], green: Fleet) -> str | 
                 fleet.weight = 1.0
             green.weight = 0.0
             return f"Update failed, the endpoint was rolled back: alarm {raised.alarm} is in ALARM: {raised.reason}"
+    return None
+
+
+def _unseen(plan: Plan, place: Place, role: str) -> str | None:
+    """Why the execution role cannot look at an alarm of the plan, if so it is."""
+    for alarm in plan.alarms:
+        arn = place.arn("cloudwatch", f"alarm:{alarm}")
+        if not role_rights.may(role, "cloudwatch:DescribeAlarms", arn):
+            return f"{role} is not authorized to perform: cloudwatch:DescribeAlarms on resource: {arn}"
     return None
 
 

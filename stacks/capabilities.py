@@ -8,6 +8,7 @@ pairs it says yes and then does nothing. The columns' sources:
 - deployment guardrails are for real-time and asynchronous endpoints.
   https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails.html
 - a canary is at most half of the new fleet. https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-blue-green-canary.html
+- a linear step is a tenth to half of the new fleet, and each is watched. https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-blue-green-linear.html
 - shadow: not for serverless and asynchronous endpoints; one variant, one shadow.
   https://docs.aws.amazon.com/sagemaker/latest/dg/shadow-tests-exclusions.html
 - data capture is documented for real-time endpoints and, set on each job, for batch transform.
@@ -38,6 +39,7 @@ COMPONENT_COPIES = "sagemaker:inference-component:DesiredCopyCount"
 class Capability:
     """One row: what a form can do. `kms` is what the key encrypts besides S3; `dimension` is what scaling moves.
 
+    Where there is a canary, traffic may go over in linear steps as well.
     `suffix` ends the endpoint's name: SageMaker does not update an endpoint of one form to another, so that a change of
     mode makes another endpoint before it takes the old one away.
     """

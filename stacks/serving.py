@@ -56,7 +56,7 @@ class Serving(cdk.Stack):
         endpoint = self._endpoint(configured, alarms)
         grows: cdk.CfnResource = endpoint
         if self._served.form == "component":
-            grows = serving_modes.component(self._served, endpoint, released, alarms)
+            grows = serving_modes.component(self._served, endpoint, released)
         scaling.scaled(self._served, grows)
         watching.tells(self._served)
         watching.dashboard(self._served)

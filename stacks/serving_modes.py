@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
 
     from stacks.served import Served
+    from stacks.serving_settings import ServingSettings
 
 Config = sagemaker.CfnEndpointConfig
 Endpoint = sagemaker.CfnEndpoint
@@ -23,6 +24,13 @@ Component = sagemaker.CfnInferenceComponent
 
 CONCURRENT_REQUESTS = 4
 """How many requests of its queue one instance of an asynchronous endpoint is given at a time: its server's workers."""
+
+OLD_FLEET_SECONDS, START_SECONDS = 60, 3600
+"""How long the old fleet stays when it has no more traffic, and how long the new one may take to start.
+
+With the bakes it is what SageMaker gives a release before it goes back; AWS names no default.
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_BlueGreenUpdatePolicy.html
+"""
 
 CPUS = 1
 ROLLING_PERCENT = 50
@@ -103,22 +111,18 @@ def environment(served: Served, name: str = VARIANT) -> Mapping[str, str] | None
 
 
 def deployment(served: Served, alarms: Sequence[cloudwatch.CfnAlarm]) -> Endpoint.DeploymentConfigProperty | None:
-    """Blue/green: a share of the traffic first, all of it after the bake, back again when an alarm is raised.
+    """Blue/green: a share of the traffic first, more after each bake, back again when an alarm is raised.
 
     Serverless endpoints know no guardrails, and an endpoint of components is none to update: its components are.
     """
     if served.form not in {"realtime", "async"}:
         return None
-    config = served.config
-    canary = Endpoint.CapacitySizeProperty(type="CAPACITY_PERCENT", value=config.canary_percent)
-    routing = Endpoint.TrafficRoutingConfigProperty(
-        type="CANARY" if config.canary_percent else "ALL_AT_ONCE",
-        canary_size=canary if config.canary_percent else None,
-        wait_interval_in_seconds=config.bake_minutes * 60,
-    )
+    bakes = served.config.bakes * served.config.bake_minutes * 60
     return Endpoint.DeploymentConfigProperty(
         blue_green_update_policy=Endpoint.BlueGreenUpdatePolicyProperty(
-            traffic_routing_configuration=routing, termination_wait_in_seconds=60
+            traffic_routing_configuration=_routing(served.config),
+            termination_wait_in_seconds=OLD_FLEET_SECONDS,
+            maximum_execution_timeout_in_seconds=START_SECONDS + bakes + OLD_FLEET_SECONDS,
         ),
         auto_rollback_configuration=Endpoint.AutoRollbackConfigProperty(
             alarms=[Endpoint.AlarmProperty(alarm_name=alarm.ref) for alarm in alarms]
@@ -126,11 +130,28 @@ def deployment(served: Served, alarms: Sequence[cloudwatch.CfnAlarm]) -> Endpoin
     )
 
 
-def component(
-    served: Served, endpoint: sagemaker.CfnEndpoint, model: sagemaker.CfnModel, alarms: Sequence[cloudwatch.CfnAlarm]
-) -> Component:
-    """The copies of a model on an endpoint that may go to zero; an update rolls over them and goes back by its alarms.
+def _routing(config: ServingSettings) -> Endpoint.TrafficRoutingConfigProperty:
+    """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_TrafficRoutingConfig.html."""
+    wait = config.bake_minutes * 60
+    if config.shifting == "linear":
+        return Endpoint.TrafficRoutingConfigProperty(
+            type="LINEAR", linear_step_size=_share(config.step_percent), wait_interval_in_seconds=wait
+        )
+    if config.canary_percent:
+        return Endpoint.TrafficRoutingConfigProperty(
+            type="CANARY", canary_size=_share(config.canary_percent), wait_interval_in_seconds=wait
+        )
+    return Endpoint.TrafficRoutingConfigProperty(type="ALL_AT_ONCE", wait_interval_in_seconds=wait)
 
+
+def _share(percent: int) -> Endpoint.CapacitySizeProperty:
+    return Endpoint.CapacitySizeProperty(type="CAPACITY_PERCENT", value=percent)
+
+
+def component(served: Served, endpoint: sagemaker.CfnEndpoint, model: sagemaker.CfnModel) -> Component:
+    """The copies of a model on an endpoint that may go to zero; an update rolls over them.
+
+    No alarm takes it back: those there could be see the old copies, too, and would bar the way back from failing ones.
     SageMaker takes no component that is made with zero copies: the first copy goes when it is not asked.
     https://docs.aws.amazon.com/sagemaker/latest/dg/realtime-endpoints-deploy-models.html
     """
@@ -153,11 +174,8 @@ def component(
                 maximum_batch_size=Component.InferenceComponentCapacitySizeProperty(
                     type="CAPACITY_PERCENT", value=ROLLING_PERCENT
                 ),
-                wait_interval_in_seconds=config.bake_minutes * 60,
-            ),
-            auto_rollback_configuration=Component.AutoRollbackConfigurationProperty(
-                alarms=[Component.AlarmProperty(alarm_name=alarm.ref) for alarm in alarms]
-            ),
+                wait_interval_in_seconds=0,  # nothing is watched meanwhile
+            )
         ),
     )
     return served.while_live(made)

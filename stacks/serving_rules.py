@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from stacks.serving_settings import ServingSettings
 
 A_CANARY_NEEDS = 2
+LONGEST_BAKE_MINUTES = 240
+"""All bakes of a release; with an hour for the new fleet to start they fit into the build that releases."""
+
 PRODUCTION = "Production"
 
 
@@ -34,6 +37,14 @@ class Case:
     @property
     def can(self) -> Capability:
         return CAPABILITIES[self.form]
+
+    @property
+    def linear(self) -> bool:
+        return self.config.shifting == "linear"
+
+    @property
+    def canary(self) -> bool:
+        return not self.linear and self.config.canary_percent > 0
 
     @property
     def fewest(self) -> int:
@@ -109,7 +120,7 @@ RULES = (
     ),
     Rule(
         "canary",
-        lambda case: case.config.canary_percent > 0 and not case.can.canary,
+        lambda case: case.canary and not case.can.canary,
         lambda case: (
             f"canary_percent = {case.config.canary_percent}: {_served(case)}, where traffic goes over at once; "
             f"allowed is 0, set it {_where(case)}"
@@ -117,10 +128,35 @@ RULES = (
     ),
     Rule(
         "canary of one",
-        lambda case: case.config.canary_percent > 0 and case.can.canary and case.fewest < A_CANARY_NEEDS,
+        lambda case: case.canary and case.can.canary and case.fewest < A_CANARY_NEEDS,
         lambda case: (
             f"canary_percent = {case.config.canary_percent} with {_few(case)}; a canary needs at least "
             f"{A_CANARY_NEEDS}: raise min_instances, or set canary_percent = 0, which gives a version all at once"
+        ),
+    ),
+    Rule(
+        "linear",
+        lambda case: case.linear and not case.can.canary,
+        lambda case: (
+            f'shifting = "linear": {_served(case)}, where traffic goes over at once; allowed is "canary" with '
+            f"canary_percent = 0, set both {_where(case)}"
+        ),
+    ),
+    Rule(
+        "linear of one",
+        lambda case: case.linear and case.can.canary and case.fewest < A_CANARY_NEEDS,
+        lambda case: (
+            f'shifting = "linear" with {_few(case)}; steps need at least {A_CANARY_NEEDS}: raise min_instances, or '
+            'set shifting = "canary" and canary_percent = 0, which gives a version all at once'
+        ),
+    ),
+    Rule(
+        "steps that take too long",
+        lambda case: case.can.canary and case.config.bakes * case.config.bake_minutes > LONGEST_BAKE_MINUTES,
+        lambda case: (
+            f"bake_minutes = {case.config.bake_minutes} for each of {case.config.bakes} steps of {case.model}: a "
+            f"release may be watched for {LONGEST_BAKE_MINUTES} minutes in all; lower bake_minutes to "
+            f"{LONGEST_BAKE_MINUTES // case.config.bakes}, or raise step_percent"
         ),
     ),
     Rule(
@@ -142,7 +178,10 @@ RULES = (
     Rule(
         "hours of what has no instances",
         lambda case: bool(case.config.off_hours or case.config.schedules) and case.can.dimension is None,
-        lambda case: f"off_hours and schedules: {_served(case)}, which has no instances to schedule; remove them",
+        lambda case: (
+            f"off_hours and schedules: {_served(case)}, which has no instances to schedule; remove them, or set "
+            f'off_hours = "none" and schedules = [] {_where(case)}'
+        ),
     ),
     Rule(
         "steps of what has no instances",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -12,6 +13,7 @@ from stacks.shapes import InstanceType, LogDays, Settings
 Instances = Annotated[int, Field(ge=1, le=100)]
 Cron = Annotated[str, Field(pattern=r"^cron\([^()]+\)$", examples=["cron(0 19 ? * MON-FRI *)"])]
 Capture = Literal["sagemaker", "server", "off"]
+Shifting = Literal["canary", "linear"]
 MemoryMb = Literal[1024, 2048, 3072, 4096, 5120, 6144]
 TIMEZONE = Field("UTC", min_length=3, description="the times' zone, a name of the IANA", examples=["Europe/Berlin"])
 
@@ -35,6 +37,11 @@ class Schedule(Settings):
     max_instances: Instances = Field(description="most instances from then on")
     timezone: str = TIMEZONE
 
+    @model_validator(mode="after")
+    def _most_are_not_below_fewest(self) -> Schedule:
+        _in_order(self.min_instances, self.max_instances)
+        return self
+
 
 class ServingOverride(Settings):
     """What one model's endpoint needs otherwise; a key left out keeps the value of [serving]."""
@@ -43,18 +50,37 @@ class ServingOverride(Settings):
     min_instances: Instances | None = Field(None, description="fewest instances; a canary needs two")
     max_instances: Instances | None = Field(None, description="most instances")
     requests_per_second: float | None = Field(None, gt=0, le=100_000, description="what one instance bears")
+    safety_factor: float | None = Field(None, gt=0, le=1, description="share of it at which another instance is added")
+    step_instances: int | None = Field(None, ge=0, le=20, description="instances added at once; 0 adds none")
+    backlog: float | None = Field(None, gt=0, le=10_000, description="requests an async instance may have waiting")
+    schedules: tuple[Schedule, ...] | None = Field(
+        None, strict=False, description="other limits from certain times on; [] for none"
+    )
+    off_hours: OffHours | Literal["none"] | None = Field(
+        None, description='when few instances are enough; "none" for a model that has no such hours'
+    )
+    scale_to_zero: bool | None = Field(None, description="without requests there is no instance")
+    memory_mb: MemoryMb | None = Field(None, description="memory of a serverless endpoint, or of a copy")
+    concurrency: int | None = Field(None, ge=1, le=200, description="requests a serverless endpoint answers at a time")
+    shifting: Shifting | None = Field(None, description="how the traffic goes over to a new version")
     canary_percent: int | None = Field(
         None, ge=0, le=50, description="share of the traffic a new version gets at first"
     )
+    step_percent: int | None = Field(None, ge=10, le=50, description="share of the traffic that goes over in a step")
+    bake_minutes: int | None = Field(None, ge=1, le=60, description="how long each share of the traffic is watched")
     latency_ms: int | None = Field(None, ge=1, le=60_000, description="slower than this, and a version goes back")
+    quiet_minutes: int | None = Field(None, ge=0, le=1440, description="without a request for so long, people are told")
     capture: Capture | None = Field(None, description="who keeps a share of the requests")
     capture_percent: int | None = Field(None, ge=0, le=100, description="share of requests kept; 0 keeps none")
-    scale_to_zero: bool | None = Field(None, description="without requests there is no instance")
     vpc: bool | None = Field(None, description="false: the mode joins no VPC, and you know it")
     network_isolation: bool | None = Field(
         None, description="false: the container reaches the network, and you know it"
     )
-    memory_mb: MemoryMb | None = Field(None, description="memory of a serverless endpoint, or of a copy")
+
+    @property
+    def without_hours(self) -> dict[str, None]:
+        """A TOML file has no word for nothing."""
+        return {"off_hours": None} if self.off_hours == "none" else {}
 
 
 class ServingSettings(Settings):
@@ -78,10 +104,20 @@ class ServingSettings(Settings):
     scale_to_zero: bool = Field(False, description="without requests there is no instance; not in production")
     memory_mb: MemoryMb = Field(2048, description="memory of a serverless endpoint, or of a copy that scales to zero")
     concurrency: int = Field(20, ge=1, le=200, description="requests a serverless endpoint answers at a time")
+    shifting: Shifting = Field(
+        "canary",
+        description='how the traffic goes over to a new version: "canary" in two steps, or all at once with '
+        'canary_percent = 0; "linear" in equal steps',
+    )
     canary_percent: int = Field(
         10, ge=0, le=50, description="share of the traffic a new version gets at first; 0 gives it all at once"
     )
-    bake_minutes: int = Field(10, ge=1, le=60, description="how long a new version is watched before it gets all of it")
+    step_percent: int = Field(
+        25, ge=10, le=50, description='share of the traffic that goes over in each step of shifting = "linear"'
+    )
+    bake_minutes: int = Field(
+        10, ge=1, le=60, description="how long a new version is watched with each share of the traffic that it gets"
+    )
     latency_ms: int = Field(200, ge=1, le=60_000, description="slower than this for 1 in 20 requests, and it goes back")
     quiet_minutes: int = Field(
         60, ge=0, le=1440, description="without a request for so long, people are told; 0 tells nobody"
@@ -112,18 +148,27 @@ class ServingSettings(Settings):
 
     @model_validator(mode="after")
     def _most_are_not_below_fewest(self) -> ServingSettings:
-        limits = [(one.min_instances, one.max_instances) for one in self.schedules]
-        for fewest, most in [(self.min_instances, self.max_instances), *limits]:
-            if most < fewest:
-                raise ValueError(f"max_instances = {most} is below min_instances = {fewest}")
+        _in_order(self.min_instances, self.max_instances)
         return self
 
     def of(self, model: str) -> ServingSettings:
         """One model's settings: those of [serving] with the model's own over them."""
-        override = self.models.get(model)
-        own = override.model_dump(exclude_none=True) if override else {}
-        return self.model_copy(update={**own, "models": {}})
+        override = self.models.get(model, ServingOverride())
+        own = {name: value for name, value in override if value is not None}
+        return self.model_copy(update={**own, **override.without_hours, "models": {}})
+
+    @property
+    def bakes(self) -> int:
+        """How often a release is watched for `bake_minutes`: with each share of the traffic that the new fleet gets."""
+        if self.shifting == "linear":
+            return math.ceil(100 / self.step_percent)
+        return 2 if self.canary_percent else 1
 
     @property
     def captured(self) -> bool:
         return self.capture != "off" and self.capture_percent > 0
+
+
+def _in_order(fewest: int, most: int) -> None:
+    if most < fewest:
+        raise ValueError(f"max_instances = {most} is below min_instances = {fewest}")

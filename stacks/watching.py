@@ -27,7 +27,12 @@ FIVE_MINUTES, WIDTH, FULL_WIDTH, HEIGHT = 300, 8, 24, 6
 
 @dataclass(frozen=True)
 class Watched:
-    """One alarm: raised when the metric's statistic of a period is above the threshold."""
+    """One alarm: raised when the metric's statistic of a period is above the threshold.
+
+    `fleet` is the configuration that it judges alone. Its name carries it: CloudWatch keeps the state of an alarm that
+    is changed, and what the fleet before did must not be the next one's beginning.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-cloudwatch-alarm.html
+    """
 
     id: str
     namespace: str
@@ -39,31 +44,31 @@ class Watched:
     period: int = 60
     below: bool = False
     without_data: str = "notBreaching"
+    fleet: str = ""
 
 
 def takes_back(served: Served, configured: sagemaker.CfnEndpointConfig) -> list[cloudwatch.CfnAlarm]:
     """The alarms that take a release back.
 
     On the new fleet alone: an alarm on the old one would stop the very release that cures it. A quiet endpoint
-    shows no errors by itself, so a release asks it, and tells in a metric what came back wrong. A component has no
-    metrics of its new copies alone. Serverless endpoints go back by nothing but the release's own look at them.
+    shows no errors by itself, so a release asks it, and tells in a metric what came back that is no error and no
+    prediction; a queue answers nothing at once. A component has no metrics of its new copies alone, and a serverless
+    endpoint knows no guardrails: they go back by nothing but the release's own look at them.
     """
-    if served.form == "serverless":
+    if served.form not in {"realtime", "async"}:
         return []
-    endpoint = {"EndpointName": served.endpoint}
-    fleet = {**endpoint, "VariantName": VARIANT, "EndpointConfigName": configured.attr_endpoint_config_name}
-    if served.form == "component":
-        fleet = {"InferenceComponentName": served.component}
+    config = configured.attr_endpoint_config_name
+    probed = {"EndpointName": served.endpoint, "EndpointConfigName": config}
+    fleet = {**probed, "VariantName": VARIANT}
     slow = served.config.latency_ms * MICROSECONDS
     does = f"Takes a new version of {served.model} back while it is released"
-    return [
-        _alarm(served, watched)
-        for watched in (
-            Watched("Errors", SAGEMAKER, "Invocation5XXErrors", fleet, 0, does),
-            Watched("Slow", SAGEMAKER, "ModelLatency", fleet, slow, does, statistic="p95"),
-            Watched("Probes", PROBES, "FailedProbes", endpoint, 0, does),
-        )
+    watched = [
+        Watched("Errors", SAGEMAKER, "Invocation5XXErrors", fleet, 0, does, fleet=config),
+        Watched("Slow", SAGEMAKER, "ModelLatency", fleet, slow, does, statistic="p95", fleet=config),
     ]
+    if served.form == "realtime":
+        watched.append(Watched("Probes", PROBES, "FailedProbes", probed, 0, does, fleet=config))
+    return [_alarm(served, one) for one in watched]
 
 
 def tells(served: Served) -> list[cloudwatch.CfnAlarm]:
@@ -110,7 +115,7 @@ def _alarm(served: Served, watched: Watched) -> cloudwatch.CfnAlarm:
     alarm = cloudwatch.CfnAlarm(
         served.stack,
         watched.id,
-        alarm_name=f"{served.endpoint}-{watched.id.lower()}",
+        alarm_name="-".join([served.endpoint, watched.id.lower(), *([watched.fleet] if watched.fleet else [])]),
         alarm_description=watched.does,
         namespace=watched.namespace,
         metric_name=watched.metric,

@@ -49,7 +49,7 @@ class Site:
     def deploy(self, kind: str, version: str, **settings: Any) -> dict[str, Any]:
         """Make the room's stack, or update it; other rooms' exports are replaced by what they would be."""
         template = _alone(self.synthesize(kind, **settings), self._key())
-        self._wants("version", version)
+        self.wants("version", version)
         cloudformation = self.client("cloudformation")
         if self.stacks():
             cloudformation.update_stack(StackName=STACK, TemplateBody=json.dumps(template))
@@ -72,9 +72,9 @@ class Site:
         return [e["ResourceStatusReason"] for e in events if e["ResourceStatus"].endswith("FAILED")]
 
     def shadow(self, version: str) -> None:
-        self._wants("shadow", version)
+        self.wants("shadow", version)
 
-    def _wants(self, what: str, version: str) -> None:
+    def wants(self, what: str, version: str) -> None:
         self.client("ssm").put_parameter(
             Name=f"/slipway/dev/{MODEL}/{what}", Value=version, Type="String", Overwrite=True
         )

@@ -15,7 +15,7 @@ import pytest
 from engine_world import World
 from real_jobs import Real
 
-from operations import desired
+from operations import desired, probes
 from operations.champion import ChampionPlace
 from operations.journal import Journal
 from operations.place import Place
@@ -45,6 +45,7 @@ class Serving:
         self.uri = f"{world.account}.dkr.ecr.eu-west-1.amazonaws.com/{self.repository}:1"
         self.sagemaker, self.runtime, self.s3 = (world.client(s) for s in ("sagemaker", "sagemaker-runtime", "s3"))
         self._image()
+        self._role()
         self.put("model.tar.gz", (real.package / "model.tar.gz").read_bytes())
         self.put("unpackaged.tar.gz", real.archive.read_bytes())
 
@@ -75,6 +76,19 @@ class Serving:
         self.world.client("ecr").create_repository(
             repositoryName=self.repository, imageScanningConfiguration={"scanOnPush": True}
         )
+
+    def _role(self) -> None:
+        """The execution role: it may look at the alarms of its updates."""
+        iam, name = self.world.client("iam"), self.world.role.rsplit("/", 1)[1]
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")
+        self.may(["cloudwatch:DescribeAlarms"])
+
+    def may(self, actions: list[str]) -> None:
+        """What the execution role is allowed, on anything."""
+        statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        name = self.world.role.rsplit("/", 1)[1]
+        self.world.client("iam").put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=policy)
 
     def change_source(self) -> None:
         """The source of the image is another."""
@@ -221,23 +235,7 @@ def _member(real: Real, name: str) -> bytes:
 
 
 def _template(parameter: str, role: str) -> dict[str, Any]:
-    fleet = [
-        {"Name": "EndpointName", "Value": ENDPOINT},
-        {"Name": "VariantName", "Value": "main"},
-        {"Name": "EndpointConfigName", "Value": {"Fn::GetAtt": ["Config", "EndpointConfigName"]}},
-    ]
-    rule = {"ComparisonOperator": "GreaterThanThreshold", "Period": 60, "EvaluationPeriods": 1}
-    watched = {
-        "Errors": {"MetricName": "Invocation5XXErrors", "Statistic": "Sum", "Threshold": 0},
-        "Slow": {"MetricName": "ModelLatency", "ExtendedStatistic": "p95", "Threshold": 900_000},
-    }
-    alarms = {
-        name: {
-            "Type": "AWS::CloudWatch::Alarm",
-            "Properties": {"AlarmName": name, "Namespace": "AWS/SageMaker", "Dimensions": fleet, **rule, **watch},
-        }
-        for name, watch in watched.items()
-    }
+    alarms = _alarms()
     canary = {"Type": "CAPACITY_PERCENT", "Value": 50}
     routing = {"Type": "CANARY", "CanarySize": canary, "WaitIntervalInSeconds": 300}
     variant = {
@@ -279,9 +277,34 @@ def _template(parameter: str, role: str) -> dict[str, Any]:
         "Conditions": {"Live": {"Fn::Not": [{"Fn::Equals": [{"Ref": "Version"}, "none"]}]}},
         "Resources": {
             **{name: {**resource, "Condition": "Live"} for name, resource in resources.items()},
-            "Topic": {"Type": "AWS::SNS::Topic", "Properties": {}},
+            "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Ref": "Version"}}},
         },
-        "Outputs": {"Configuration": {"Condition": "Live", "Value": {"Fn::GetAtt": ["Config", "EndpointConfigName"]}}},
+    }
+
+
+def _alarms() -> dict[str, Any]:
+    """On the new fleet alone, by name, too: a changed alarm would keep the state that the old fleet gave it."""
+    config = {"Fn::GetAtt": ["Config", "EndpointConfigName"]}
+    probed = [{"Name": "EndpointName", "Value": ENDPOINT}, {"Name": "EndpointConfigName", "Value": config}]
+    fleet = {"Namespace": "AWS/SageMaker", "Dimensions": [*probed, {"Name": "VariantName", "Value": "main"}]}
+    rule = {"ComparisonOperator": "GreaterThanThreshold", "Period": 60, "EvaluationPeriods": 1}
+    watched = {
+        "Errors": {**fleet, "MetricName": "Invocation5XXErrors", "Statistic": "Sum", "Threshold": 0},
+        "Slow": {**fleet, "MetricName": "ModelLatency", "ExtendedStatistic": "p95", "Threshold": 900_000},
+        "Probes": {
+            "Namespace": probes.NAMESPACE,
+            "Dimensions": probed,
+            "MetricName": probes.METRIC,
+            "Statistic": "Sum",
+            "Threshold": 0,
+        },
+    }
+    return {
+        name: {
+            "Type": "AWS::CloudWatch::Alarm",
+            "Properties": {"AlarmName": {"Fn::Join": ["-", [name, config]]}, **rule, **watch},
+        }
+        for name, watch in watched.items()
     }
 
 

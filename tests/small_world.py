@@ -289,7 +289,9 @@ class _Services:
     def describe_endpoint(self, **_: str) -> Any:
         if self.world.endpoint is None:
             raise refused('Could not find endpoint "e".')
-        return dict(self.world.endpoint)
+        moves = self.world.stack["StackStatus"].endswith("_IN_PROGRESS")
+        pending = {"PendingDeploymentSummary": {"EndpointConfigName": "pending"}} if moves else {}
+        return {**self.world.endpoint, **pending}
 
     def describe_endpoint_config(self, *, EndpointConfigName: str) -> Any:  # noqa: N803
         if EndpointConfigName not in self.world.configs:

@@ -30,6 +30,7 @@ DOORS = {
     "orjson": (
         "pipeline_code/capture.py",
         "pipeline_code/inference.py",
+        "pipeline_code/request_cells.py",
         "pipeline_code/request_rows.py",
         "pipeline_code/server.py",
     ),

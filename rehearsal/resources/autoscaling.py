@@ -22,6 +22,10 @@ class ScalableTarget(Provider):
         return "|".join(properties[key] for key in ("ResourceId", "ScalableDimension", "ServiceNamespace"))
 
     def update(self, place: Place, physical_id: str, old: Json, new: Json) -> None:
+        was, now = ({one["ScheduledActionName"] for one in side.get("ScheduledActions", [])} for side in (old, new))
+        for gone in sorted(was - now):
+            named = {key: old[key] for key in TARGET}
+            place.client("application-autoscaling").delete_scheduled_action(ScheduledActionName=gone, **named)
         self.create(place, physical_id, new)
 
     def read(self, place: Place, physical_id: str, properties: Json) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from rehearsal.faults import CLAIMS, faults
 from rehearsal.resources import Json, Place, Provider, call, tags
 
 GENERATED = 2
@@ -186,13 +187,18 @@ def _settle_component(place: Place, component: str) -> None:
 
 
 def _settle(place: Place, endpoint: str, config: str) -> None:
-    """Wait as CloudFormation does, until the endpoint serves the configuration or says why it does not."""
+    """Wait as CloudFormation does, until the endpoint serves the configuration or says why it does not.
+
+    Where success is claimed by order, an endpoint that went back is taken for one that did not.
+    """
     end = time.monotonic() + LONGEST_SECONDS
     while time.monotonic() < end:
         found = place.client("sagemaker").describe_endpoint(EndpointName=endpoint)
         if found["EndpointStatus"] == "InService" and found["EndpointConfigName"] == config:
             return
         if found["EndpointStatus"] in {"InService", "Failed"}:
+            if faults.take(f"{endpoint}/update") == CLAIMS:
+                return
             raise EndpointError(found.get("FailureReason", f"endpoint {endpoint} does not serve {config}"))
         time.sleep(LOOK_SECONDS)
     raise EndpointError(f"endpoint {endpoint} did not come into service")

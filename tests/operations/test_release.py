@@ -287,12 +287,12 @@ def test_killed_at_every_call_it_ends_in_one_truth(serving: Serving) -> None:
 
 
 def stuck(serving: Serving, aws: EmbeddedAws, times: int) -> None:
-    """Version 1 is live; the update to version 2 fails, and its alarm `Slow` resists going back so many times."""
+    """Version 1 is live; the update to version 2 fails, and what it changed resists going back so many times."""
     serving.register()
     serving.register()
     releaser(serving).release("1")
     aws.order_fault(serving.place.endpoint, FAILING)
-    aws.order_fault(f"{serving.place.stack}/Slow", RESISTS, times)
+    aws.order_fault(f"{serving.place.stack}/Topic", RESISTS, times)
 
 
 def stack_status(serving: Serving) -> str:
@@ -331,10 +331,10 @@ def test_a_stack_that_stays_stuck_is_told_with_the_way_out(serving: Serving, aws
     with pytest.raises(ReleaseError) as told:
         releaser(serving).release("2")
 
-    assert "Slow (AWS::CloudWatch::Alarm): Slow resists, as it was ordered to" in str(told.value)
+    assert "Topic (AWS::SNS::Topic): Topic resists, as it was ordered to" in str(told.value)
     assert str(told.value).endswith(
         "aws cloudformation continue-update-rollback --region eu-west-1 --stack-name serving "
-        f"--role-arn {serving.place.deployer} --resources-to-skip Slow"
+        f"--role-arn {serving.place.deployer} --resources-to-skip Topic"
     )
 
 

@@ -17,6 +17,8 @@ from stacks.capabilities import CAPABILITIES
 if TYPE_CHECKING:
     from serving_world import Version
 
+    from rehearsal.embedded import EmbeddedAws
+
 
 def place(site: Site, kind: Any) -> Place:
     form: Any = "realtime" if kind == "shadow" else kind
@@ -92,3 +94,22 @@ def test_the_model_in_the_shadow_outlives_the_configuration_it_was_first_in(site
     models, _ = hosted(site)
     assert (entry.outcome, shadow in models) == (SUCCEEDED, True)
     assert hosted(site) == owned(site)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("form", ["async", "component"])
+def test_what_went_to_zero_is_released_and_proved(site: Site, version: Version, aws: EmbeddedAws, form: str) -> None:
+    """The release's own requests bring the first instance."""
+    site.serving.build()
+    site.serving.tables()
+    site.deploy(form, version.arn, scale_to_zero=True, canary_percent=0)
+    aws.skip(16 * 60, "nobody asks")
+    scaling = site.client("application-autoscaling")
+    (down,) = scaling.describe_scaling_activities(ServiceNamespace="sagemaker")["ScalingActivities"]
+    assert down["Description"].endswith("count to 0.")
+    new = site.serving.register().arn
+
+    releaser = Releaser(site.client, place(site, form))
+    entry = releaser.release(new)
+
+    assert (entry.outcome, releaser.live()) == (SUCCEEDED, new)

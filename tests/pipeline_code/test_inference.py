@@ -18,7 +18,7 @@ from real_jobs import Real
 
 from pipeline_code.inference import Handler, media_type
 from pipeline_code.predictor import Predictor, unpack_archive
-from pipeline_code.request_rows import RequestError
+from pipeline_code.request_problems import RequestError
 from pipeline_code.served import Served
 
 ROWS = 3_000

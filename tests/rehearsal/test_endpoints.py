@@ -131,3 +131,49 @@ def test_an_alarm_on_the_new_fleet_takes_the_traffic_back(serving: Serving, line
     if bad:
         assert "alarm failing is in ALARM: Invocation4XXErrors Sum is" in found["FailureReason"]
     assert serving.ask(lines[0])
+
+
+def test_alarms_that_the_role_may_not_look_at_take_the_update_back(serving: Serving) -> None:
+    serving.may(["cloudwatch:GetMetricData"])
+    old = serving.config()
+    serving.create(old)
+    new = serving.config()
+    alarm(serving, new)
+
+    serving.sagemaker.update_endpoint(EndpointName="live", EndpointConfigName=new, DeploymentConfig=CANARY)
+
+    found = serving.settled()
+    assert found["EndpointConfigName"] == old
+    missing = f"{serving.world.role} is not authorized to perform: cloudwatch:DescribeAlarms on resource: arn:aws:"
+    assert missing in found["FailureReason"]
+
+
+def test_what_people_set_is_retained_and_refused_where_nobody_can_have_it(serving: Serving) -> None:
+    serving.create(serving.config())
+
+    def set_(variant: str, count: int) -> None:
+        change = {"VariantName": variant, "DesiredInstanceCount": count, "DesiredWeight": 0.5}
+        serving.sagemaker.update_endpoint_weights_and_capacities(
+            EndpointName="live", DesiredWeightsAndCapacities=[change]
+        )
+
+    set_("main", 3)
+    before = serving.settled()["ProductionVariants"][0]
+    assert (before["CurrentInstanceCount"], before["DesiredInstanceCount"], before["CurrentWeight"]) == (3, 3, 0.5)
+    with pytest.raises(ClientError, match="DesiredInstanceCount of main must be at least 1"):
+        set_("main", 0)
+    with pytest.raises(ClientError, match='variant name "other" was not found'):
+        set_("other", 3)
+
+    new = serving.config()
+    weight = [{"VariantPropertyType": "DesiredWeight"}]
+    serving.sagemaker.update_endpoint(
+        EndpointName="live",
+        EndpointConfigName=new,
+        RetainAllVariantProperties=True,
+        ExcludeRetainedVariantProperties=weight,
+    )
+
+    found = serving.settled()
+    after = found["ProductionVariants"][0]
+    assert (found["EndpointConfigName"], after["DesiredInstanceCount"], after["DesiredWeight"]) == (new, 3, 1.0)

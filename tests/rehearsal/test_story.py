@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import operator
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +249,18 @@ def test_approvals_release_where_the_stage_says_and_a_bad_version_comes_back(fou
     assert all(release["simulated_seconds"] == 1200 for release in found["releases"][2:5])  # two bakes of ten minutes
 
 
+def test_production_grows_with_its_load_and_shrinks_without_it(found: Facts) -> None:
+    name = "slipway-prod-flight-delay"
+    out, back = found["scaling"]
+
+    assert (out["endpoint"], out["from"], out["to"]) == (name, 2, 4)
+    assert (back["endpoint"], back["from"], back["to"]) == (name, 4, 2)
+    alarm = f"monitor alarm TargetTracking-endpoint/{name}/variant/main-Alarm"
+    assert out["cause"].startswith(f"{alarm}High-")
+    assert back["cause"].startswith(f"{alarm}Low-")
+    assert {out["cause"][-21:], back["cause"][-21:]} == {"triggered policy load"}
+
+
 def test_people_are_told_that_a_version_was_taken_back(found: Facts) -> None:
     notice = found["release_notice"]
 
@@ -299,26 +313,39 @@ def test_the_live_version_answers_as_it_was_trained(found: Facts) -> None:
         assert one["probability"] == pytest.approx(one["expected"], abs=1e-6)
 
 
-def test_no_deployment_of_infrastructure_changes_what_is_live(rehearsal: Rehearsal) -> None:
-    """New templates of the rooms are deployed: the desired version is fetched anew, and stays."""
+CHANGES: dict[str, tuple[str, str, Any]] = {
+    "descriptions": ("AWS::CloudWatch::Alarm", "AlarmDescription", "otherwise"),
+    "capture": ("AWS::SageMaker::EndpointConfig", "DataCaptureConfig.InitialSamplingPercentage", 50),
+    "what makes the parameters": ("Custom::", "Changed", "otherwise"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_no_deployment_of_infrastructure_changes_what_is_live(rehearsal: Rehearsal, change: str) -> None:
+    """A new template of the room is deployed: the desired version is fetched anew, and stays, on whatever endpoint."""
     site = next(site for site in rehearsal.plan.sites if site.environment == "prod")
     cloudformation, ssm, sagemaker = (
         rehearsal.aws.client(service, site.account, site.region) for service in ("cloudformation", "ssm", "sagemaker")
     )
-    config = sagemaker.describe_endpoint(EndpointName=site.place.endpoint)["EndpointConfigName"]
+    before = sagemaker.describe_endpoint(EndpointName=site.place.endpoint)
+    kind, path, value = CHANGES[change]
+    stack = f"{site.stage}-Releases" if kind == "Custom::" else site.place.stack
 
-    for stack, kind in ((site.place.stack, "AWS::CloudWatch::Alarm"), (f"{site.stage}-Releases", "Custom::")):
-        template = cloudformation.get_template(StackName=stack)["TemplateBody"]
-        changed = [one for one in template["Resources"].values() if one["Type"].startswith(kind)]
-        for resource in changed:
-            resource["Properties"]["AlarmDescription" if kind != "Custom::" else "Changed"] = "otherwise"
-        cloudformation.update_stack(StackName=stack, TemplateBody=json.dumps(template))
-        cloudformation.get_waiter("stack_update_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})
-        assert changed
+    template = cloudformation.get_template(StackName=stack)["TemplateBody"]
+    changed = [one["Properties"] for one in template["Resources"].values() if one["Type"].startswith(kind)]
+    *outer, last = path.split(".")
+    for properties in changed:
+        reduce(operator.getitem, outer, properties)[last] = value
+    cloudformation.update_stack(StackName=stack, TemplateBody=json.dumps(template))
+    cloudformation.get_waiter("stack_update_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})
 
-    live = rehearsal.acting.releases[-1].live
+    live, after = rehearsal.acting.releases[-1].live, sagemaker.describe_endpoint(EndpointName=site.place.endpoint)
+    assert changed
     assert ssm.get_parameter(Name=site.place.parameter)["Parameter"]["Value"] == live
-    assert sagemaker.describe_endpoint(EndpointName=site.place.endpoint)["EndpointConfigName"] == config
+    assert rehearsal.acting.releaser(site).live() == live
+    assert (after["EndpointConfigName"] != before["EndpointConfigName"]) == (change == "capture")
+    if change == "capture":
+        assert after["DataCaptureConfig"]["CurrentSamplingPercentage"] == value
 
 
 def test_the_product_calls_what_the_coverage_list_says(rehearsal: Rehearsal) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import ValidationError
 from serving_modes import MODES, NEEDS, use
 
 from stacks.capabilities import CAPABILITIES
 from stacks.config import ConfigError, load
+from stacks.delivery import BUILD_MINUTES
 from stacks.names import Names
-from stacks.serving_rules import RULES, Case, problems
-from stacks.serving_settings import ServingSettings
+from stacks.serving_rules import LONGEST_BAKE_MINUTES, RULES, Case, problems
+from stacks.serving_settings import ServingOverride, ServingSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +66,22 @@ BROKEN: dict[str, list[tuple[Case, str]]] = {
         (case("realtime", schedules=[AT_TWO]), "off_hours or schedules that leave flight_delay 1 instance"),
         (case("async", capture="off", scale_to_zero=True), "scale_to_zero = True for flight_delay"),
     ],
+    "linear": [
+        (case("serverless", shifting="linear", **SERVERLESS), 'allowed is "canary" with canary_percent = 0'),
+        (case("batch", shifting="linear", **BATCH), 'shifting = "linear"'),
+        (case("realtime", shifting="linear", **COMPONENT), 'shifting = "linear"'),
+    ],
+    "linear of one": [
+        (case("realtime", shifting="linear", min_instances=1), "min_instances = 1 for flight_delay; steps need"),
+        (case("realtime", shifting="linear", off_hours=OFF_HOURS), "leave flight_delay 1 instance; steps need"),
+        (case("async", capture="off", shifting="linear", scale_to_zero=True), "scale_to_zero = True for flight_delay"),
+    ],
+    "steps that take too long": [
+        (
+            case("realtime", shifting="linear", step_percent=10, bake_minutes=25),
+            "watched for 240 minutes in all; lower bake_minutes to 24, or raise step_percent",
+        ),
+    ],
     "zero in production": [
         (case("realtime", stage="Production", **COMPONENT), "allowed in Development and Staging"),
         (case("async", stage="Production", **COMPONENT), "allowed in Development and Staging"),
@@ -73,7 +91,7 @@ BROKEN: dict[str, list[tuple[Case, str]]] = {
     ],
     "hours of what has no instances": [
         (case("serverless", off_hours=OFF_HOURS, **SERVERLESS), "no instances to schedule"),
-        (case("batch", schedules=[AT_TWO], **BATCH), "no instances to schedule"),
+        (case("batch", schedules=[AT_TWO], **BATCH), 'off_hours = "none" and schedules = [] under [serving.models'),
     ],
     "steps of what has no instances": [
         (case("serverless", step_instances=2, **SERVERLESS), "step_instances = 2"),
@@ -116,6 +134,81 @@ def test_each_way_of_serving_has_settings_that_fit(kind: str) -> None:
     mode: Any = MODES.get(kind, kind)
 
     assert list(problems(case(mode, shadow=kind == "shadow", **NEEDS[kind]))) == []
+
+
+@pytest.mark.parametrize("kind", ["realtime", "async"])
+def test_traffic_may_go_over_in_the_most_steps_there_are(kind: str) -> None:
+    mode: Any = kind
+    steps: dict[str, Any] = {"shifting": "linear", "step_percent": 10, "bake_minutes": 24}
+
+    assert list(problems(case(mode, **NEEDS[kind], **steps))) == []
+
+
+@pytest.mark.parametrize("percent", [9, 51])
+def test_a_step_is_a_tenth_to_half_of_the_fleet(percent: int) -> None:
+    with pytest.raises(ValidationError, match="step_percent"):
+        ServingSettings.model_validate({"shifting": "linear", "step_percent": percent})
+
+
+def test_the_longest_release_ends_before_the_build_that_releases() -> None:
+    an_hour_to_start = 60
+
+    assert an_hour_to_start + LONGEST_BAKE_MINUTES <= BUILD_MINUTES
+
+
+OF_THE_ENVIRONMENT = {"models", "forbidden_findings", "log_retention_days"}
+"""What a release and its logs are held to, whichever model."""
+
+
+def test_a_models_own_table_may_say_all_that_is_said_of_endpoints() -> None:
+    assert set(ServingOverride.model_fields) == set(ServingSettings.model_fields) - OF_THE_ENVIRONMENT
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("bake_minutes", 3),
+        ("off_hours", OFF_HOURS),
+        ("schedules", [AT_TWO]),
+        ("step_instances", 5),
+        ("safety_factor", 0.9),
+        ("backlog", 7.5),
+        ("concurrency", 3),
+        ("quiet_minutes", 0),
+        ("shifting", "linear"),
+        ("step_percent", 50),
+    ],
+)
+def test_a_models_own_value_is_over_that_of_all_and_of_its_type(key: str, value: Any) -> None:
+    shared = ServingSettings.model_validate({"models": {"flight_delay": {key: value}}})
+    alone = ServingSettings.model_validate({key: value})
+
+    assert getattr(shared.of("flight_delay"), key) == getattr(alone, key) != getattr(shared, key)
+    assert type(getattr(shared.of("flight_delay"), key)) is type(getattr(alone, key))
+
+
+def test_a_model_may_be_without_the_hours_of_all_others() -> None:
+    shared = ServingSettings.model_validate(
+        {
+            "off_hours": OFF_HOURS,
+            "schedules": [AT_TWO],
+            "models": {"flight_delay": {"off_hours": "none", "schedules": []}},
+        }
+    )
+    own = shared.of("flight_delay")
+
+    assert (own.off_hours, own.schedules) == (None, ())
+    assert (shared.off_hours is None, len(shared.schedules)) == (False, 1)
+    assert list(problems(Case("flight_delay", "realtime", shadow=False, stage="Staging", config=own))) == []
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_limits_of_a_schedule_are_in_order_wherever_it_stands(own: bool) -> None:
+    wrong = {"schedules": [{"at": "cron(0 2 * * ? *)", "min_instances": 3, "max_instances": 2}]}
+    table = {"models": {"flight_delay": wrong}} if own else wrong
+
+    with pytest.raises(ValidationError, match="max_instances = 2 is below min_instances = 3"):
+        ServingSettings.model_validate(table)
 
 
 def test_check_names_file_and_key_of_every_model_that_cannot_be(

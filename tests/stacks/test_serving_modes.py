@@ -216,18 +216,36 @@ def test_hours_and_dashboard_are_read_back(site: Site, version: Version) -> None
     assert {"Requests", "Errors"} <= {widget["properties"]["title"] for widget in json.loads(body)["widgets"]}
 
 
-@pytest.mark.parametrize("kind", ["realtime", "component", "async"])
-def test_what_only_tells_takes_no_release_back(site: Site, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "takes_back"), [("realtime", ["Errors", "Slow", "Probes"]), ("async", ["Errors", "Slow"])]
+)
+def test_what_takes_a_release_back_is_of_the_new_fleet_by_metric_and_by_name(
+    site: Site, kind: str, takes_back: list[str]
+) -> None:
     template = site.synthesize(kind)
-    owner = "InferenceComponent" if kind == "component" else "Endpoint"
-    [owning] = resources(template, f"AWS::SageMaker::{owner}")
+    [owning] = resources(template, "AWS::SageMaker::Endpoint")
     taking = [a["AlarmName"]["Ref"] for a in owning["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]]
 
     alarms = {n: r["Properties"] for n, r in template["Resources"].items() if r["Type"] == "AWS::CloudWatch::Alarm"}
-    assert taking == ["Errors", "Slow", "Probes"]
+    fleet = owning["EndpointConfigName"]
+    assert taking == takes_back
+    for name in taking:
+        assert alarms[name]["TreatMissingData"] == "notBreaching"
+        assert {"Name": "EndpointConfigName", "Value": fleet} in alarms[name]["Dimensions"]
+        assert alarms[name]["AlarmName"]["Fn::Join"][1][-1] == fleet
     assert {"AllErrors", "AllSlow"} <= set(alarms) - set(taking)
-    assert {alarms[name]["TreatMissingData"] for name in taking} == {"notBreaching"}
     assert ("Quiet" in alarms) == (kind == "realtime")
+
+
+@pytest.mark.parametrize("kind", ["component", "serverless"])
+def test_where_no_alarm_sees_the_new_fleet_alone_none_takes_back(site: Site, kind: str) -> None:
+    template = site.synthesize(kind)
+
+    assert "AutoRollbackConfiguration" not in json.dumps(template)
+    assert "DescribeAlarms" not in json.dumps(template)
+    names = {n for n, r in template["Resources"].items() if r["Type"] == "AWS::CloudWatch::Alarm"}
+    assert {"AllErrors", "AllSlow"} <= names
+    assert not {"Errors", "Slow", "Probes"} & names
 
 
 @pytest.mark.parametrize(
