@@ -13,7 +13,7 @@ import pytest
 import app
 from stacks.config import ROOT
 
-pytest_plugins = ["embedded", "engine_world", "real_jobs", "rehearsed", "serving_world", "serving_site"]
+pytest_plugins = ["embedded", "engine_world", "governed", "real_jobs", "rehearsed", "serving_world", "serving_site"]
 
 Template = dict[str, Any]
 

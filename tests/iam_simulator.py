@@ -1,0 +1,103 @@
+"""IAM's decision on a request, offline: identity policies, boundary, SCPs, RCPs, resource and endpoint policies.
+
+The simulator (`@cloud-copilot/iam-simulate`, AGPL) runs as a process of its own from a lock of its own; it is a tool of
+the tests, and nothing of the product imports, ships or contains it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from iam_deployed import Role
+
+from stacks.config import ROOT
+
+FOLDER = Path(__file__).parent / "governance/simulator"
+NODE = ROOT / ".venv/bin/node"
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Question:
+    """May this role do this to that? `discover` asks whether any context would allow it."""
+
+    role: Role
+    action: str
+    resource: str
+    context: Json = field(default_factory=dict)
+    resource_policy: Json | None = None
+    scps: tuple[Json, ...] = ()
+    rcps: tuple[Json, ...] = ()
+    owner: str | None = None
+    discover: bool = False
+
+    def told(self) -> Json:
+        """As the simulator reads it."""
+        return {
+            "role": self.role.arn,
+            "action": self.action,
+            "resource": self.resource,
+            "account": self.owner or self.role.account,
+            "context": self.context,
+            "resourcePolicy": self.resource_policy,
+            "scps": self.scps,
+            "rcps": self.rcps,
+            "discover": self.discover,
+        }
+
+
+class Simulator:
+    """A running simulator; it is missing loudly."""
+
+    def __init__(self) -> None:
+        if not (FOLDER / "node_modules").is_dir():
+            raise AssertionError(
+                "the IAM simulator is not installed, and nothing is proved without it; run `make test`"
+            )
+        self._process = subprocess.Popen(
+            [NODE, "simulate.mjs"], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._known: set[int] = set()
+        self.asked = 0
+
+    def may(self, questions: Sequence[Question]) -> list[bool]:
+        """Whether each is allowed; raises AssertionError for a question AWS could not be asked."""
+        for role in {id(question.role): question.role for question in questions}.values():
+            self._introduce(role)
+        answers = self._say({"ask": [question.told() for question in questions]})
+        self.asked += len(questions)
+        for question, answer in zip(questions, answers, strict=True):
+            assert "error" not in answer, f"{question.action} on {question.resource}: {answer['error']}"
+            assert question.discover or not answer["ignored"], (
+                f"{question.action} carries no {', '.join(answer['ignored'])}: the question proves nothing"
+            )
+        return [answer["result"] == "Allowed" for answer in answers]
+
+    def end(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(10)
+        if self._process.stdout:
+            self._process.stdout.close()
+
+    def _introduce(self, role: Role) -> None:
+        if id(role) in self._known:
+            return
+        self._known.add(id(role))
+        self._say({"role": role.arn, "session": role.session, "identity": role.policies, "boundary": role.boundary})
+
+    def _say(self, line: Json) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(line) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        assert answer, "the IAM simulator ended; run `make test` to install it anew"
+        return json.loads(answer)
