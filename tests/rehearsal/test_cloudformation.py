@@ -271,8 +271,8 @@ def test_what_cannot_be_evaluated_is_named(client: Client, value: Any, reason: s
 
 
 def test_an_unknown_operation_is_an_error_that_names_it(client: Client) -> None:
-    with pytest.raises(ClientError, match="the embedded AWS has no cloudformation:DetectStackDrift"):
-        client("cloudformation").detect_stack_drift(StackName="stack")
+    with pytest.raises(ClientError, match="the embedded AWS has no cloudformation:CreateGeneratedTemplate"):
+        client("cloudformation").create_generated_template(GeneratedTemplateName="stack")
     with pytest.raises(ClientError, match="the embedded AWS has no sagemaker:CreateArtifact"):
         client("sagemaker").create_artifact(Source={"SourceUri": "x"}, ArtifactType="x")
 
