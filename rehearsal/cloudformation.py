@@ -101,7 +101,7 @@ class CloudFormation:
         parameters = answers.parameters(stack, request)
         if Deployment(stack, template, parameters, region.exports).changes_nothing:
             raise ServiceError("ValidationError", "No updates are to be performed.")
-        if stack.status.endswith("_IN_PROGRESS") or stack.rollback:
+        if stack.status.endswith("_IN_PROGRESS") or stack.status == "ROLLBACK_COMPLETE" or stack.rollback:
             message = f"Stack:{stack.id} is in {stack.status} state and can not be updated."
             raise ServiceError("ValidationError", message)
         stack.happened("UPDATE_IN_PROGRESS", reason="User Initiated")
