@@ -8,6 +8,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
+from stacks.grants import LOOKS
 from stacks.permissions import acknowledge, wildcard_finding
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ BOUNDED_ACTIONS = (
     "application-autoscaling:*",
     "cloudwatch:DeleteAlarms",
     "cloudwatch:DescribeAlarms",
+    "cloudwatch:GetDashboard",
+    "cloudwatch:GetMetricData",
+    "cloudwatch:List*",
     "cloudwatch:PutMetricAlarm",
     "cloudwatch:PutMetricData",
     "cloudformation:ContinueUpdateRollback",
@@ -152,7 +156,7 @@ class Governance(cdk.Stack):
             managed_policy_name=names.boundary,
             description="The most any role of the platform may do",
             statements=[
-                iam.PolicyStatement(sid="Bounded", actions=list(BOUNDED_ACTIONS), resources=["*"]),
+                iam.PolicyStatement(sid="Bounded", actions=[*BOUNDED_ACTIONS, *LOOKS], resources=["*"]),
                 iam.PolicyStatement(
                     sid="PassRoles",
                     actions=["iam:PassRole"],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
+from stacks.lifecycle import VERSIONS, register_pending
 from stacks.permissions import accept_inline_policy, allow
 
 if TYPE_CHECKING:
@@ -132,21 +133,13 @@ def _start_jobs(role: iam.Role, arn: str, job_roles: Sequence[iam.IRole]) -> Non
 
 def _register_pending(role: iam.Role, packages: Sequence[str]) -> None:
     """A pipeline that could register an Approved version would release by itself."""
-    versions = "The versions of this one group; their numbers are given when they are registered."
-    allow(
-        role,
-        "RegisterPending",
-        ["sagemaker:CreateModelPackage"],
-        packages,
-        because=versions,
-        conditions={"StringEquals": {"sagemaker:ModelApprovalStatus": "PendingManualApproval"}},
-    )
+    register_pending(role, packages)
     allow(
         role,
         "ReadVersions",
         ["sagemaker:DescribeModelPackage", "sagemaker:DescribeModelPackageGroup"],
         packages,
-        because=versions,
+        because=VERSIONS,
     )
 
 

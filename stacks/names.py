@@ -126,10 +126,28 @@ class Names:
         """The role that releases: it alone writes desired versions and the journal."""
         return f"{self.prefix}-releaser"
 
+    def persona(self, persona: str) -> str:
+        """A role of people."""
+        return f"{self.prefix}-{dashed(persona)}"
+
+    def consumer(self, model: str) -> str:
+        """The role that may invoke one model's endpoint."""
+        return f"{self.prefix}-{dashed(model)}-consumer"
+
+    @property
+    def requests(self) -> str:
+        """The function by which people ask for a run; it knows who they are."""
+        return f"{self.prefix}-requests"
+
     @property
     def release_pipeline(self) -> str:
         """Where models are trained: the pipeline that an approval starts."""
         return f"{self.prefix}-release"
+
+    @property
+    def release_pipeline_role(self) -> str:
+        """The role of that pipeline itself; it alone may hand a build its source and variables."""
+        return f"{self.prefix}-release-pipeline"
 
     @property
     def release_builder(self) -> str:

@@ -9,6 +9,8 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline_code.steps import names as step_names
 from pipeline_code.steps import training_names
+from stacks.guardrail_settings import GuardrailsSettings
+from stacks.persona_settings import PersonasSettings
 from stacks.serving_settings import ServingSettings  # noqa: TC001 pydantic reads it
 from stacks.shapes import InstanceType, LogDays, Settings
 
@@ -208,6 +210,9 @@ class Environment(Settings):
     )
     triggers: TriggersSettings | None = Field(None, description="what starts runs; where models are trained")
     serving: ServingSettings = Field(description="what endpoints run on, and how a release goes over")
+    personas: PersonasSettings = Field(
+        default_factory=PersonasSettings, description="who may take on the roles of people; who is left out has none"
+    )
 
     @model_validator(mode="after")
     def _cache_outlives_no_data(self) -> Environment:
@@ -242,6 +247,15 @@ class Platform(Settings):
         pattern=r"^o-[a-z0-9]{10,32}$",
         description="what environments share is shared within this organization only",
         examples=["o-a1b2c3d4e5"],
+    )
+    instance_types: tuple[InstanceType, ...] = Field(
+        (),
+        strict=False,
+        description="what jobs, endpoints and Studio may run on, everywhere; left out, on anything",
+        examples=[["ml.m5.large", "ml.c5.large"]],
+    )
+    guardrails: GuardrailsSettings = Field(
+        default_factory=GuardrailsSettings, description="what the organization forbids in the platform's accounts"
     )
     tags: dict[
         Annotated[str, Field(pattern=r"^[A-Za-z][\w.-]{0,126}$")], Annotated[str, Field(min_length=1, max_length=256)]
