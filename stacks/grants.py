@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from stacks import lifecycle
 from stacks import names as spelling
+from stacks.boundary_documents import LOOKS
 from stacks.permissions import allow
 
 if TYPE_CHECKING:
@@ -155,58 +156,6 @@ def see_platform(role: iam.Role, on: Ground) -> None:
     # Global services answer from the first region.
     here = {"StringEquals": {"aws:RequestedRegion": sorted({on.names.region, "us-east-1"})}}
     allow(role, "LookAround", list(LOOKS), ["*"], because=NO_RESOURCES, conditions=here)
-
-
-LOOKS = (
-    "access-analyzer:ListFindings",
-    "budgets:ViewBudget",
-    "cloudformation:DescribeStackEvents",
-    "cloudformation:DescribeStackResources",
-    "cloudformation:DescribeStacks",
-    "cloudformation:GetTemplate",
-    "cloudformation:ListStacks",
-    "cloudtrail:LookupEvents",
-    "codebuild:BatchGetBuilds",
-    "codebuild:BatchGetProjects",
-    "codebuild:ListBuilds",
-    "codepipeline:GetPipeline",
-    "codepipeline:GetPipelineState",
-    "codepipeline:ListPipelineExecutions",
-    "ec2:DescribeFlowLogs",
-    "ec2:DescribeSecurityGroups",
-    "ec2:DescribeSubnets",
-    "ec2:DescribeVpcEndpoints",
-    "ec2:DescribeVpcs",
-    "ecr:DescribeImageScanFindings",
-    "ecr:DescribeImages",
-    "ecr:DescribeRepositories",
-    "events:ListRules",
-    "iam:GetAccountSummary",
-    "iam:GetPolicy",
-    "iam:GetPolicyVersion",
-    "iam:GetRole",
-    "iam:GetRolePolicy",
-    "iam:ListAttachedRolePolicies",
-    "iam:ListRolePolicies",
-    "iam:ListRoles",
-    "kms:DescribeKey",
-    "kms:GetKeyPolicy",
-    "kms:GetKeyRotationStatus",
-    "kms:ListAliases",
-    "lambda:GetFunctionConfiguration",
-    "lambda:ListFunctions",
-    "logs:DescribeLogGroups",
-    "s3:GetBucketPolicy",
-    "s3:GetBucketPublicAccessBlock",
-    "s3:GetEncryptionConfiguration",
-    "s3:ListAllMyBuckets",
-    "sagemaker:ListEndpoints",
-    "sagemaker:ListModelPackageGroups",
-    "sagemaker:ListModels",
-    "sagemaker:ListPipelines",
-    "ssm:DescribeParameters",
-)
-"""How things are, never what is in them."""
 
 
 def deploy(role: iam.Role, on: Ground) -> None:
