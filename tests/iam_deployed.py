@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rehearsal import templates
+from stacks.config import ROOT
 
 Json = dict[str, Any]
 
@@ -45,6 +46,19 @@ ARNS = {
     "AWS::SNS::Topic": "sns:{place}:{name}",
     "AWS::SQS::Queue": "sqs:{place}:{name}",
 }
+VERSION = "arn:aws:sagemaker:eu-west-1:111111111111:model-package/slipway-dev-flight-delay/1"
+"""What a parameter says that names the version to serve."""
+
+ADMINISTRATOR = {
+    "arn:aws:iam::aws:policy/AdministratorAccess": {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+    }
+}
+"""The one policy of AWS's that is attached here: to the role with which CloudFormation deploys."""
+
+BOOTSTRAP = ROOT / "node_modules/aws-cdk/lib/api/bootstrap/bootstrap-template.yaml"
+
 REF_IS_ARN = frozenset({"AWS::IAM::ManagedPolicy", "AWS::SNS::Topic"})
 POLICIES = {
     "AWS::ECR::Repository": "RepositoryPolicyText",
@@ -110,9 +124,11 @@ class _Stack:
 class Cloud:
     """All stacks of an assembly: every account at once."""
 
-    def __init__(self, folder: Path, version: str = "none") -> None:
-        self._version = version
-        self._stacks = {stack.name: stack for stack in _read(folder)}
+    def __init__(self, folder: Path, change: Callable[[dict[str, Json]], None] | None = None) -> None:
+        """With `change`, the templates by stack name are changed before anything is read of them."""
+        self._stacks = {stack.name: stack for stack in [*_read(folder), *_bootstrap(_read(folder))]}
+        if change:
+            change({name: stack.template for name, stack in self._stacks.items()})
         self._exports: dict[str, tuple[str, Any]] = {}
         for stack in self._stacks.values():
             scope = _Scope(self, stack)
@@ -120,7 +136,12 @@ class Cloud:
                 if "Export" in output:
                     name = templates.evaluate(output["Export"]["Name"], stack.template, scope)
                     self._exports[name] = stack.name, output["Value"]
-        self.made = [self._made(stack, each) for stack in self._stacks.values() for each in stack.template["Resources"]]
+        self.made = [
+            self._made(stack, each)
+            for stack in self._stacks.values()
+            for each in stack.template["Resources"]
+            if templates.wanted(stack.template, each, _Scope(self, stack))
+        ]
         self.roles = {role.arn: role for role in self._roles()}
 
     def of_kind(self, kind: str) -> list[Made]:
@@ -151,6 +172,7 @@ class Cloud:
         return str(self.value(stack, given)) if given else f"{stack}-{id}".lower()[:63]
 
     def arn(self, stack: str, id: str) -> str:
+        """Of a resource, by its logical id."""
         at, kind = self._stacks[stack], self._stacks[stack].template["Resources"][id]["Type"]
         service, thing = kind.split("::")[-2:]
         dashed = re.sub(r"(?<!^)(?=[A-Z])", "-", thing).lower()
@@ -172,7 +194,7 @@ class Cloud:
         if stated["Type"].startswith("AWS::SSM::Parameter::Value") and "cdk-bootstrap" not in str(
             stated.get("Default")
         ):
-            return self._version
+            return VERSION
         return stated.get("Default", "")
 
     def _made(self, stack: _Stack, id: str) -> Made:
@@ -183,6 +205,7 @@ class Cloud:
 
     def _roles(self) -> Iterator[Role]:
         managed = {made.arn: made.properties["PolicyDocument"] for made in self.of_kind("AWS::IAM::ManagedPolicy")}
+        managed |= ADMINISTRATOR
         attached = list(self._attached())
         for made in self.of_kind("AWS::IAM::Role"):
             stated = made.properties
@@ -248,6 +271,13 @@ def with_policy(role: Role, *statements: Mapping[str, Any]) -> Role:
     """The role and these statements beside its own."""
     extra = {"Version": "2012-10-17", "Statement": list(statements)}
     return replace(role, policies=(*role.policies, extra))
+
+
+def _bootstrap(stacks: Iterable[_Stack]) -> Iterator[_Stack]:
+    """What `cdk bootstrap` makes beforehand in every account."""
+    for account, region in sorted({(stack.account, stack.region) for stack in stacks}):
+        template = templates.parse(BOOTSTRAP.read_text(encoding="utf-8"))
+        yield _Stack(f"CDKToolkit-{account}", template, account, region)
 
 
 def _read(folder: Path) -> Iterator[_Stack]:
