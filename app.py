@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import aws_cdk as cdk
 
+from stacks.baseline_names import ROLLOUT
 from stacks.config import load
+from stacks.rollout import RolloutStage
 from stacks.stage import EnvironmentStage
 
 
@@ -13,8 +15,11 @@ def build(app: cdk.App) -> cdk.App:
     config = load()
     only = app.node.try_get_context("environment")
     commit = app.node.try_get_context("commit") or "unknown"
-    for environment in [config.environment(name) for name in only.split(",")] if only else config.environments:
+    chosen = only.split(",") if only else [*(each.name for each in config.environments), ROLLOUT]
+    for environment in [config.environment(name) for name in chosen if name != ROLLOUT]:
         EnvironmentStage(app, config=config, environment=environment, commit=commit)
+    if config.platform.rollout and ROLLOUT in chosen:
+        RolloutStage(app, config=config)
     return app
 
 

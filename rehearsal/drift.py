@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 SEEN, MODIFIED, DELETED, UNSEEN = "IN_SYNC", "MODIFIED", "DELETED", "NOT_CHECKED"
 
+DETECTABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED")
+"""Stacks that AWS detects drift of."""
+
 
 class Drifts:
     """The operations, by AWS's names; `stack_of` finds a stack by name or id."""
@@ -41,6 +44,9 @@ class Drifts:
 
     def DetectStackDrift(self, caller: Caller, request: Json) -> Json:  # noqa: N802 AWS's name
         stack, detection = self.stack_of(caller, request["StackName"]), str(uuid.uuid4())
+        if stack.status not in DETECTABLE:
+            message = f"Stack {stack.id} is in {stack.status} state, in which drift cannot be detected"
+            raise ServiceError("ValidationError", message)
         drifts = self.found[stack.id] = [_drift(stack, resource) for resource in stack.resources.values()]
         drifted = sum(each["StackResourceDriftStatus"] in {MODIFIED, DELETED} for each in drifts)
         self.detections[caller][detection] = {

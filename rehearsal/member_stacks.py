@@ -80,7 +80,10 @@ class MemberStacks:
         if instance.stack is None:
             raise InstanceError("The stack instance has no stack")
         client = self._client(instance)
-        detection = client.detect_stack_drift(StackName=instance.stack)["StackDriftDetectionId"]
+        try:
+            detection = client.detect_stack_drift(StackName=instance.stack)["StackDriftDetectionId"]
+        except ClientError as error:
+            raise InstanceError(error.response["Error"]["Message"]) from None
         while (told := client.describe_stack_drift_detection_status(StackDriftDetectionId=detection))[
             "DetectionStatus"
         ] == "DETECTION_IN_PROGRESS":

@@ -135,6 +135,7 @@ POLICY_WRITES = (
     "iam:DeletePolicyVersion",
     "iam:SetDefaultPolicyVersion",
 )
+WRITES = ("Attach", "Delete", "Detach", "Put", "Tag", "Untag", "Update")
 KEY_WRITES = ("kms:DisableKey", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion")
 
 # Who made the account's roles before us: what they may do is not for our deployments to change.
@@ -181,27 +182,32 @@ def roles_boundary(limits: Limits) -> Json:
     )
 
 
-def deployments_boundary(limits: Limits, *, boundary: str, policies: str, key_alias: str) -> Json:
-    """The most that CloudFormation's role of the CDK bootstrap may do: all that deployments need, and no way out.
+def deployments_boundary(limits: Limits, *, boundary: str, baseline: str, key_alias: str) -> Json:
+    """The most that the roles of the CDK bootstrap may do: all that deployments need, and no way out.
 
-    It makes roles with the boundary only, hands on no others, becomes nobody, and changes neither the baseline's
-    policies and key nor roles that others made. After the example of the CDK's own bootstrap template.
+    They make roles with the boundary only, hand on no others, become nobody, and change neither the baseline's
+    policies, key and stacks nor roles that others made. After the example of the CDK's own bootstrap template.
     https://docs.aws.amazon.com/cdk/v2/guide/customize-permissions-boundaries.html
     """
     without = {"StringNotEquals": {"iam:PermissionsBoundary": limits.arn(f"policy/{boundary}")}}
-    others = [limits.arn(f"role/{pattern}") for pattern in OTHERS_ROLES]
-    handed_on = [limits.arn(f"role/{limits.roles}"), limits.arn("role/aws-service-role/*")]
+    others = [limits.arn(f"role/{pattern}") for pattern in (*OTHERS_ROLES, baseline)]
+    ours = ("role/cdk-*-cfn-exec-role-*", f"role/{limits.roles}", "role/aws-service-role/*")
+    handed_on = [limits.arn(resource) for resource in ours]
     baseline_key = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": key_alias}}
+    alias = f"arn:aws:kms:*:{limits.account}:{key_alias}"
+    baseline_stacks = f"arn:aws:cloudformation:*:{limits.account}:stack/StackSet-*/*"
     return _document(
         {"Sid": "Deploy", "Effect": "Allow", "Action": "*", "Resource": "*"},
         _deny("RolesOnlyWithTheBoundary", ROLE_WRITES, condition=without),
         _deny("NobodyTakesItAway", ("iam:DeleteRolePermissionsBoundary",)),
-        _deny("NobodyWritesIt", POLICY_WRITES, [limits.arn(f"policy/{policies}")]),
-        _deny("OthersRoles", ("iam:Delete*", "iam:Detach*", "iam:Put*", "iam:Tag*", "iam:Update*"), others),
+        _deny("NobodyWritesIt", POLICY_WRITES, [limits.arn(f"policy/{baseline}")]),
+        _deny("OthersRoles", tuple(f"iam:{verb}*" for verb in WRITES), others),
         {"Sid": "HandOnOurs", "Effect": "Deny", "Action": "iam:PassRole", "NotResource": handed_on},
         _deny("NoPeople", ("iam:*AccessKey*", "iam:*Group*", "iam:*LoginProfile*", "iam:*User*")),
         _deny("BecomeNobody", ("account:*", "organizations:*", "sts:AssumeRole*")),
         _deny("TheBaselinesKey", KEY_WRITES, condition=baseline_key),
+        _deny("TheKeysName", ("kms:DeleteAlias", "kms:UpdateAlias"), [alias]),
+        _deny("TheBaselinesStacks", ("cloudformation:*",), [baseline_stacks]),
         limits.elsewhere("iam:*", "s3:*", "sts:*", "budgets:*", "ce:*", "organizations:*"),
     )
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pipeline_code.contract import ContractError
 from pipeline_code.models import load_model
 from pipeline_code.models import names as model_names
+from stacks.rollout_rules import rollout_mistakes
 from stacks.serving_rules import Case, problems
 from stacks.serving_settings import ServingOverride, ServingSettings
 from stacks.settings import Environment, JobOverride, Platform, TrainingSettings
@@ -87,6 +88,7 @@ def load(folder: Path = ENVIRONMENTS) -> Config:
     found = [e for e in environments if e]
     if platform and len(found) == len(environments):
         mistakes += _registry_mistakes(folder.name, platform, found)
+        mistakes += rollout_mistakes(folder.name, platform, found)
     if not mistakes:
         mistakes += [m for environment in found for m in _serving_mistakes(folder.name, environment)]
     if mistakes or platform is None:

@@ -12,6 +12,8 @@ from aws_cdk import aws_kms as kms
 if TYPE_CHECKING:
     from constructs import Construct
 
+    from stacks.readers import Readers
+
 
 @dataclass(frozen=True)
 class KeyPlace:
@@ -37,6 +39,18 @@ def make_key(scope: Construct, place: KeyPlace, *, rotation_days: int, removal: 
     for statement in _services(place):
         key.add_to_resource_policy(statement)
     return key
+
+
+def opened_to(readers: Readers) -> list[iam.PolicyStatement]:
+    """Let other environments' roles read what the key of one that trains encrypts."""
+    if not readers.environments:
+        return []
+    who = [*readers.releasers, *readers.endpoints()]
+    made = [readers.let("ReadVersions", who, ["kms:Decrypt"], ["*"])]
+    if readers.crowning:
+        actions = ["kms:Decrypt", "kms:GenerateDataKey"]
+        made.append(readers.let("MakeChampion", readers.crowners, actions, ["*"]))
+    return made
 
 
 def _services(place: KeyPlace) -> list[iam.PolicyStatement]:

@@ -147,13 +147,7 @@ class EnvironmentStage(cdk.Stage):
         return [(Names.of(platform, e), e.stage) for e in self._config.released_from(self._environment)]
 
     def _readers(self) -> Readers:
-        others = [(names, stage) for names, stage in self._targets() if names != self._names]
-        return Readers(
-            environments=tuple(names for names, _ in others),
-            crowning=tuple(names for names, stage in others if stage == "Production"),
-            models=tuple(models()),
-            organization_id=self._config.platform.organization_id,
-        )
+        return Readers.of(self._config, self._environment)
 
     def _shared(self, log_days: int) -> Shared:
         return Shared(self._governance.key, self._notices.topic, json.dumps({}), log_days, self._removal)

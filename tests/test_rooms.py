@@ -61,9 +61,13 @@ DOORS = {
     "rehearsal": ("commands/", "rehearsal/"),
 }
 OFFLINE = (
+    "stacks/baseline_names.py",
+    "stacks/boundary_documents.py",
     "stacks/capabilities.py",
     "stacks/config.py",
     "stacks/names.py",
+    "stacks/rollout_rules.py",
+    "stacks/rollout_settings.py",
     "stacks/schema.py",
     "stacks/serving_rules.py",
     "stacks/serving_settings.py",
