@@ -8,7 +8,7 @@ from aws_cdk import aws_iam as iam
 
 from stacks import names as spelling
 from stacks.image import PULL_ACTIONS
-from stacks.permissions import accept_inline_policy, allow
+from stacks.permissions import accept_inline_policy, allow, service
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -215,8 +215,7 @@ def _watch_and_scale(role: iam.Role, place: str, names: Names) -> None:
     allow(role, "DesiredVersion", ["ssm:GetParameters"], [parameters], because="One parameter a model.")
 
 
-def _role(scope: cdk.Stack, id: str, name: str, service: str) -> iam.Role:
-    trusted = iam.ServicePrincipal(service, conditions={"StringEquals": {"aws:SourceAccount": scope.account}})
-    role = iam.Role(scope, id, role_name=name, assumed_by=trusted)
+def _role(scope: cdk.Stack, id: str, name: str, trusted: str) -> iam.Role:
+    role = iam.Role(scope, id, role_name=name, assumed_by=service(trusted, scope.account))
     accept_inline_policy(role)
     return role

@@ -9,7 +9,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
 from stacks.lifecycle import VERSIONS, register_pending
-from stacks.permissions import accept_inline_policy, allow
+from stacks.permissions import accept_inline_policy, allow, service
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,9 +148,7 @@ def _sagemaker_role(scope: cdk.Stack, id: str, name: str | None) -> iam.Role:
         scope,
         id,
         role_name=name,
-        assumed_by=iam.ServicePrincipal(
-            "sagemaker.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": scope.account}}
-        ),
+        assumed_by=service("sagemaker.amazonaws.com", scope.account),
     )
     accept_inline_policy(role)
     return role

@@ -52,6 +52,11 @@ class Names:
         return f"{self.prefix}-job"
 
     @property
+    def image_build(self) -> str:
+        """The project that builds the images; guardrails know builds by the platform's name."""
+        return f"{self.prefix}-images"
+
+    @property
     def data_bucket(self) -> str:
         return self._bucket("data")
 
