@@ -30,7 +30,8 @@ def guardrails() -> None:
 @app.command()
 def write(folder: Annotated[Path, typer.Argument(help="Where the documents go; made if it is not there.")]) -> None:
     """Write the service and resource control policies, one JSON each, with their reasons in README.md."""
-    about = Perimeter.of(load())
+    config = load()
+    about = Perimeter.of(config.platform, config.environments)
     folder.mkdir(parents=True, exist_ok=True)
     policies = {
         **{f"scp-{name}": policy for name, policy in service_control_policies(about).items()},

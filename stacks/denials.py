@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from stacks.config import models
+from pipeline_code.models import names as model_names
 from stacks.names import Names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from stacks.config import Config
+    from stacks.settings import Environment, Platform
 
 Json = dict[str, Any]
 
@@ -20,7 +20,8 @@ LIMIT = 5120
 """Characters of one policy: https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html"""
 
 CDK = "arn:aws:iam::*:role/cdk-*-cfn-exec-role-*"
-DEPLOYERS = (CDK, "arn:aws:iam::*:role/stacksets-exec-*")
+STACK_SETS = "arn:aws:iam::*:role/stacksets-exec-*"
+DEPLOYERS = (CDK, STACK_SETS)
 """CloudFormation's roles: what `cdk bootstrap` made, and what service-managed StackSets deploy with."""
 
 
@@ -56,13 +57,12 @@ class Perimeter:
     outside_vpc: tuple[str, ...]
 
     @classmethod
-    def of(cls, config: Config) -> Perimeter:
-        platform = config.platform
+    def of(cls, platform: Platform, environments: Iterable[Environment]) -> Perimeter:
         guardrails = platform.guardrails
         outside = [
             role
-            for environment in config.environments
-            if any(environment.serving.of(model).vpc_exempt for model in models())
+            for environment in environments
+            if any(environment.serving.of(model).vpc_exempt for model in model_names())
             for role in _deployers_of(Names.of(platform, environment))
         ]
         return cls(

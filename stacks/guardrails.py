@@ -36,7 +36,7 @@ class Guardrails(cdk.Stack):
             synthesizer=cdk.BootstraplessSynthesizer(),
         )
         self._targets = list(settings.targets)
-        about = Perimeter.of(config)
+        about = Perimeter.of(config.platform, config.environments)
         for tag, value in {**config.platform.tags, "platform": about.platform}.items():
             cdk.Tags.of(self).add(tag, value)
         before: cdk.CfnResource | None = None

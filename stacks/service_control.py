@@ -16,7 +16,7 @@ from stacks.condition_keys import (
     VPC_ACTIONS,
     WITHOUT_INSTANCE,
 )
-from stacks.denials import CDK, Denial, document, unless
+from stacks.denials import CDK, STACK_SETS, Denial, document, unless
 
 if TYPE_CHECKING:
     from stacks.denials import Json, Perimeter
@@ -32,7 +32,7 @@ def service_control_denials(about: Perimeter) -> dict[str, list[Denial]]:
     return {
         "workloads": [*_network(about), *_keys(), *_instances(about)],
         "versions": [*_registry(about), *_builds(about)],
-        "accounts": [*_boundary(about), *_logs(about), *_organization(about)],
+        "accounts": [*_registries(about), *_boundary(about), *_limits(about), *_logs(about), *_organization(about)],
     }
 
 
@@ -134,6 +134,26 @@ def _registry(about: Perimeter) -> list[Denial]:
             {**decided, **approver},
             [versions],
         ),
+    ]
+
+
+def _builds(about: Perimeter) -> list[Denial]:
+    """One statement a key, since keys of one condition must all hold; CodePipeline hands over source and variables."""
+    return [
+        Denial(
+            f"BuildsKeepTheir{what}",
+            "Whoever starts a build with another one runs their own commands with the build's role.",
+            ["codebuild:StartBuild*"],  # a batch of builds too
+            {"Null": {f"codebuild:{key}": "false"}, **unless(about.role("release-pipeline"))},
+            [about.arn("codebuild", "project")],
+        )
+        for what, key in OVERRIDES.items()
+    ]
+
+
+def _registries(about: Perimeter) -> list[Denial]:
+    versions, groups = about.arn("sagemaker", "model-package"), about.arn("sagemaker", "model-package-group")
+    return [
         Denial(
             "OnlyDeploymentsOpenRegistries",
             "Resource control policies do not know SageMaker, so who may read a registry is decided by code alone.",
@@ -148,20 +168,6 @@ def _registry(about: Perimeter) -> list[Denial]:
             unless(*about.deployers),
             [versions, groups],
         ),
-    ]
-
-
-def _builds(about: Perimeter) -> list[Denial]:
-    """One statement a key, since keys of one condition must all hold; CodePipeline hands over source and variables."""
-    return [
-        Denial(
-            f"BuildsKeepTheir{what}",
-            "Whoever starts a build with another one runs their own commands with the build's role.",
-            ["codebuild:StartBuild", "codebuild:StartBuildBatch"],
-            {"Null": {f"codebuild:{key}": "false"}, **unless(about.role("release-pipeline"))},
-            [about.arn("codebuild", "project")],
-        )
-        for what, key in OVERRIDES.items()
     ]
 
 
@@ -188,12 +194,26 @@ def _boundary(about: Perimeter) -> list[Denial]:
             ["iam:DeleteRolePermissionsBoundary"],
             resources=[ours],
         ),
+    ]
+
+
+def _limits(about: Perimeter) -> list[Denial]:
+    ours, boundary = f"arn:aws:iam::*:role/{about.platform}-*", f"arn:aws:iam::*:policy/{about.platform}-*-boundary"
+    rewrite = ["iam:CreatePolicyVersion", "iam:DeletePolicy", "iam:DeletePolicyVersion", "iam:SetDefaultPolicyVersion"]
+    return [
         Denial(
             "OnlyDeploymentsChangeTheBoundary",
             "Who may write the boundary may do anything.",
-            ["iam:CreatePolicyVersion", "iam:DeletePolicy", "iam:DeletePolicyVersion", "iam:SetDefaultPolicyVersion"],
+            rewrite,
             unless(*about.deployers),
             [boundary],
+        ),
+        Denial(
+            "OnlyTheRolloutChangesTheBaseline",
+            "Not even a deployment may: the baseline is its limit.",
+            rewrite,
+            unless(STACK_SETS, *about.exempt_roles),
+            [f"arn:aws:iam::*:policy/{about.platform}-baseline-*"],
         ),
         Denial(
             "OnlyDeploymentsChangeRoles",

@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Question:
-    """May this role do this to that? `discover` asks whether any context would allow it."""
+    """May this role do this to that? `discover`: in any context at all? `principal`: who comes instead."""
 
     role: Role
     action: str
@@ -39,11 +39,12 @@ class Question:
     rcps: tuple[Json, ...] = ()
     owner: str | None = None
     discover: bool = False
+    principal: str | None = None
 
     def told(self) -> Json:
         """As the simulator reads it."""
         return {
-            "role": self.role.arn,
+            "principal": self.principal,
             "action": self.action,
             "resource": self.resource,
             "account": self.owner or self.role.account,
@@ -66,14 +67,13 @@ class Simulator:
         self._process = subprocess.Popen(
             [NODE, "simulate.mjs"], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self._known: set[int] = set()
+        self._known: dict[int, tuple[Role, str]] = {}
         self.asked = 0
 
     def may(self, questions: Sequence[Question]) -> list[bool]:
         """Whether each is allowed; raises AssertionError for a question AWS could not be asked."""
-        for role in {id(question.role): question.role for question in questions}.values():
-            self._introduce(role)
-        answers = self._say({"ask": [question.told() for question in questions]})
+        told = [{**question.told(), "role": self._introduced(question.role)} for question in questions]
+        answers = self._say({"ask": told})
         self.asked += len(questions)
         for question, answer in zip(questions, answers, strict=True):
             if question.discover and NO_SUCH_THING in answer.get("error", ""):
@@ -92,11 +92,13 @@ class Simulator:
         if self._process.stdout:
             self._process.stdout.close()
 
-    def _introduce(self, role: Role) -> None:
-        if id(role) in self._known:
-            return
-        self._known.add(id(role))
-        self._say({"role": role.arn, "session": role.session, "identity": role.policies, "boundary": role.boundary})
+    def _introduced(self, role: Role) -> str:
+        """What the simulator knows the role by: a role that was changed for a test is another one of the same ARN."""
+        if id(role) not in self._known:
+            name = f"{role.arn} {len(self._known)}"
+            self._known[id(role)] = role, name  # the role is held, or another could get its id
+            self._say({"role": name, "session": role.session, "identity": role.policies, "boundary": role.boundary})
+        return self._known[id(role)][1]
 
     def _say(self, line: Json) -> Any:
         assert self._process.stdin is not None

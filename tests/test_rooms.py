@@ -67,6 +67,7 @@ OFFLINE = (
     "stacks/condition_keys.py",
     "stacks/config.py",
     "stacks/denials.py",
+    "stacks/guardrail_rules.py",
     "stacks/guardrail_settings.py",
     "stacks/instance_types.py",
     "stacks/names.py",
