@@ -22,7 +22,7 @@ help:
 rehearse: setup
 	@slipway rehearse $(ARGS)
 
-test: setup
+test: setup tests/governance/simulator/node_modules/.ready
 	@ruff check . && ruff format --check . && mypy
 	@pytest $(ARGS)
 
@@ -32,7 +32,7 @@ test-sdk: setup .venv-sdk/.ready
 test-long: setup .venv-aws/.ready
 	@pytest -m long $(ARGS)
 
-image-test: setup
+image-test: setup tests/governance/simulator/node_modules/.ready
 	@pytest -m image tests/image $(ARGS)
 
 bench: setup .venv-bench/.ready .venv-bench-mlserver/.ready .venv-bench-bentoml/.ready
@@ -116,6 +116,12 @@ setup: .venv/.ready .venv-job/.ready .venv-serve/.ready .venv-release/.ready nod
 node_modules/.ready: package.json package-lock.json .npmrc .venv/.ready
 	@echo "setup: node_modules"
 	@npm ci --silent --no-audit --no-fund
+	@touch $@
+
+# Decides IAM requests in the tests of governance; AGPL, so a process of its own from a lock of its own.
+tests/governance/simulator/node_modules/.ready: tests/governance/simulator/package-lock.json .venv/.ready
+	@echo "setup: IAM simulator"
+	@npm ci --prefix tests/governance/simulator --silent --no-audit --no-fund
 	@touch $@
 
 # Hash-only locks without addresses, for Linux and macOS on x86-64 and arm64; dev is solved first and constrains

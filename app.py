@@ -1,10 +1,14 @@
-"""The CDK app: each environment file becomes one stage."""
+"""The CDK app: each environment file becomes one stage; what the organization forbids is a stack beside them."""
 
 from __future__ import annotations
 
 import aws_cdk as cdk
 
+from stacks import rules, validated
+from stacks.baseline_names import ROLLOUT
 from stacks.config import load
+from stacks.guardrails import Guardrails
+from stacks.rollout import RolloutStage
 from stacks.stage import EnvironmentStage
 
 
@@ -13,10 +17,18 @@ def build(app: cdk.App) -> cdk.App:
     config = load()
     only = app.node.try_get_context("environment")
     commit = app.node.try_get_context("commit") or "unknown"
-    for environment in [config.environment(name) for name in only.split(",")] if only else config.environments:
+    chosen = only.split(",") if only else [*(each.name for each in config.environments), ROLLOUT]
+    for environment in [config.environment(name) for name in chosen if name != ROLLOUT]:
         EnvironmentStage(app, config=config, environment=environment, commit=commit)
+    if config.platform.rollout and ROLLOUT in chosen:
+        RolloutStage(app, config=config)
+    if config.platform.guardrails.account and not only:
+        Guardrails(app, f"{config.platform.name}-Guardrails", config=config)
     return app
 
 
 if __name__ == "__main__":
-    build(cdk.App()).synth()
+    main = build(cdk.App())
+    if validated():
+        cdk.Validations.of(main).add_plugins(rules.plugin(load().platform))
+    main.synth()

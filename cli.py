@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from commands import data, platform, rehearse, releases, runs
+from commands import data, guardrails, platform, rehearse, releases, rollout, runs
 from stacks.config import ConfigError
 
 STOPPED = 130
@@ -30,6 +30,8 @@ for verb in (
 ):
     app.command()(verb)
 app.add_typer(data.app, name="data")
+app.add_typer(rollout.app, name="rollout")
+app.add_typer(guardrails.app, name="guardrails")
 
 
 def main() -> None:

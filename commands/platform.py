@@ -31,26 +31,32 @@ def synth(
     validate: Annotated[bool, typer.Option("--validate", help="Check the templates, as `cdk deploy` will.")] = False,
 ) -> None:
     """Write the CloudFormation templates of an environment to cdk.out, offline."""
+    load().environment(env)
+    out = synthesize(env, validate=validate)
+    (stage,) = out.glob(f"*-{env}/manifest.json")
+    artifacts = json.loads(stage.read_text())["artifacts"].values()
+    stacks = [artifact for artifact in artifacts if artifact["type"] == "aws:cloudformation:stack"]
+    console.print(f"{len(stacks)} stacks in {out.name}/")
+
+
+def synthesize(chosen: str, *, validate: bool = False) -> Path:
+    """Write the templates of an environment, or of the roll-out, and nothing else; the folder they are in."""
     from rehearsal.cdk import app_variables
 
-    load().environment(env)
     settings = json.loads((ROOT / "cdk.json").read_text())
-    out = ROOT / settings["output"]
+    out: Path = ROOT / settings["output"]
     # What the CDK CLI does for a synth is to start the app with these; it takes itself a second for that.
     os.environ.update(
         app_variables(ROOT),
         CDK_OUTDIR=str(out),
-        CDK_CONTEXT_JSON=json.dumps({**settings["context"], "environment": env, "commit": commit()}),
+        CDK_CONTEXT_JSON=json.dumps({**settings["context"], "environment": chosen, "commit": commit()}),
         CDK_VALIDATION=str(validate).lower(),
     )
     gc.disable()  # a synth makes many objects and ends; to look for dead ones among them costs a tenth of its time
     runpy.run_path(str(ROOT / "app.py"), run_name="__main__")
     if validate:
         refuse_violations(out)
-    (stage,) = out.glob(f"*-{env}/manifest.json")
-    artifacts = json.loads(stage.read_text())["artifacts"].values()
-    stacks = [artifact for artifact in artifacts if artifact["type"] == "aws:cloudformation:stack"]
-    console.print(f"{len(stacks)} stacks in {settings['output']}/")
+    return out
 
 
 def refuse_violations(assembly: Path) -> None:

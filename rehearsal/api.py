@@ -42,7 +42,7 @@ class Caller:
     @property
     def principal(self) -> Principal:
         arn = self.role or Principal.root(self.account).arn
-        return Principal(self.account, arn, organization.id)
+        return Principal(self.account, arn, organization.of(self.account))
 
 
 def install(service: type[BaseResponse], operations: Mapping[str, Callable[[Caller, Json], Json]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from moto.organizations.models import organizations_backends
 from moto.sts.models import sts_backends
 
 from rehearsal.policies import Principal
@@ -18,9 +19,15 @@ SERVICE_HEADER = "x-moto-account-id"
 
 @dataclass
 class Organization:
-    """The organization that all accounts of this embedded AWS are members of, if they are of any."""
+    """The organization of all accounts that are in none of Organizations' own, if they are of any."""
 
     id: str | None = None
+
+    def of(self, account: str) -> str | None:
+        """The organization that an account is in."""
+        management, partition = organizations_backends.master_accounts.get(account, (account, "aws"))
+        managed = organizations_backends[management][partition].org
+        return managed.id if managed else self.id
 
 
 organization = Organization()
@@ -38,4 +45,4 @@ def caller_of(response: BaseResponse) -> Principal:
 def principal(account: str, access_key: str) -> Principal:
     role = sts_backends[account]["aws"].get_assumed_role_from_access_key(access_key)
     arn = role.role_arn if role else Principal.root(account).arn
-    return Principal(account, arn, organization.id)
+    return Principal(account, arn, organization.of(account))

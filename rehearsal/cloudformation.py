@@ -91,17 +91,17 @@ class CloudFormation:
         if request["StackName"] in region.stacks:
             raise ServiceError("AlreadyExistsException", f"Stack [{request['StackName']}] already exists")
         stack = self._new_stack(caller, request)
-        self._deploy(region, stack, "CREATE", self._template(caller, request), answers.parameters(stack, request))
+        self._deploy(region, stack, "CREATE", self.template(caller, request), answers.parameters(stack, request))
         return {"StackId": stack.id}
 
     def UpdateStack(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         region = self.regions[caller]
         stack = region.stack(request["StackName"])
-        template = stack.template if request.get("UsePreviousTemplate") else self._template(caller, request)
+        template = stack.template if request.get("UsePreviousTemplate") else self.template(caller, request)
         parameters = answers.parameters(stack, request)
         if Deployment(stack, template, parameters, region.exports).changes_nothing:
             raise ServiceError("ValidationError", "No updates are to be performed.")
-        if stack.status.endswith("_IN_PROGRESS") or stack.rollback:
+        if stack.status.endswith("_IN_PROGRESS") or stack.status == "ROLLBACK_COMPLETE" or stack.rollback:
             message = f"Stack:{stack.id} is in {stack.status} state and can not be updated."
             raise ServiceError("ValidationError", message)
         stack.happened("UPDATE_IN_PROGRESS", reason="User Initiated")
@@ -136,7 +136,7 @@ class CloudFormation:
     def CreateChangeSet(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         region, kind = self.regions[caller], request.get("ChangeSetType", "UPDATE")
         stack = self._new_stack(caller, request) if kind == "CREATE" else region.stack(request["StackName"])
-        template = stack.template if request.get("UsePreviousTemplate") else self._template(caller, request)
+        template = stack.template if request.get("UsePreviousTemplate") else self.template(caller, request)
         made = ChangeSet(
             name=request["ChangeSetName"],
             id=_arn(caller, f"changeSet/{request['ChangeSetName']}/{uuid.uuid4()}"),
@@ -222,7 +222,7 @@ class CloudFormation:
 
     def GetTemplateSummary(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         given = "StackName" in request
-        text = self.GetTemplate(caller, request)["TemplateBody"] if given else self._template(caller, request)
+        text = self.GetTemplate(caller, request)["TemplateBody"] if given else self.template(caller, request)
         summary: Json = get_template_summary_response_from_template(text)
         return summary
 
@@ -251,6 +251,9 @@ class CloudFormation:
         rollback.run()
         self.announce(stack)
 
+    def stack(self, caller: Caller, name_or_id: str) -> Stack:
+        return self.regions[caller].stack(name_or_id)
+
     def _change_set(self, caller: Caller, request: Json) -> ChangeSet:
         wanted, stack = request["ChangeSetName"], request.get("StackName")
         for made in self.regions[caller].change_sets.values():
@@ -258,7 +261,8 @@ class CloudFormation:
                 return made
         raise ServiceError("ChangeSetNotFound", f"ChangeSet [{wanted}] does not exist")
 
-    def _template(self, caller: Caller, request: Json) -> str:
+    def template(self, caller: Caller, request: Json) -> str:
+        """The text of the template that a request gives, or names by its place in S3."""
         if request.get("TemplateBody"):
             return str(request["TemplateBody"])
         url = urlparse(request["TemplateURL"])

@@ -50,6 +50,7 @@ from rehearsal import (
 )
 from rehearsal.answers import as_event
 from rehearsal.api import Caller, ServiceError
+from rehearsal.auto_deployment import install_stack_sets
 from rehearsal.callers import SERVICE_HEADER
 from rehearsal.cloudformation import CloudFormation
 from rehearsal.control import Control
@@ -185,7 +186,9 @@ def run(state: Path, job_python: Path, organization: str | None) -> None:
     functions = Functions(state, server.keys)
     functions.install()
     Schedules(server.place).start()
-    CloudFormation(server.place, server.announce).install()
+    cloudformation = CloudFormation(server.place, server.announce)
+    cloudformation.install()
+    install_stack_sets(cloudformation)
     registry.Registry(server.place).install()
     records = JobRecords()
     records.install()

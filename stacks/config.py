@@ -12,6 +12,9 @@ from pydantic import ValidationError
 from pipeline_code.contract import ContractError
 from pipeline_code.models import load_model
 from pipeline_code.models import names as model_names
+from stacks.guardrail_rules import guardrail_mistakes
+from stacks.instance_types import outside_the_list
+from stacks.rollout_rules import rollout_mistakes
 from stacks.serving_rules import Case, problems
 from stacks.serving_settings import ServingOverride, ServingSettings
 from stacks.settings import Environment, JobOverride, Platform, TrainingSettings
@@ -87,8 +90,12 @@ def load(folder: Path = ENVIRONMENTS) -> Config:
     found = [e for e in environments if e]
     if platform and len(found) == len(environments):
         mistakes += _registry_mistakes(folder.name, platform, found)
+        mistakes += rollout_mistakes(folder.name, platform, found)
+        mistakes += guardrail_mistakes(folder.name, platform, found)
     if not mistakes:
         mistakes += [m for environment in found for m in _serving_mistakes(folder.name, environment)]
+    if platform:
+        mistakes += outside_the_list(folder.name, platform.instance_types, found)
     if mistakes or platform is None:
         raise ConfigError(mistakes)
     return Config(platform=platform, environments=tuple(found))

@@ -25,7 +25,7 @@ from stacks import source
 from stacks.config import ROOT
 from stacks.function import function, function_role
 from stacks.network import RETENTION
-from stacks.permissions import accept_inline_policy, acknowledge, allow
+from stacks.permissions import accept_inline_policy, acknowledge, allow, service
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +104,7 @@ class Delivery(cdk.Stack):
             self,
             "Builder",
             role_name=self._names.release_builder,
-            assumed_by=self._service("codebuild.amazonaws.com"),
+            assumed_by=service("codebuild.amazonaws.com", self.account),
         )
         accept_inline_policy(role)
         allow(role, "Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [self._log_group.log_group_arn])
@@ -116,7 +116,12 @@ class Delivery(cdk.Stack):
         return role
 
     def _pipeline_role(self, project: codebuild.PipelineProject) -> iam.Role:
-        role = iam.Role(self, "PipelineRole", assumed_by=self._service("codepipeline.amazonaws.com"))
+        role = iam.Role(
+            self,
+            "PipelineRole",
+            role_name=self._names.release_pipeline_role,
+            assumed_by=service("codepipeline.amazonaws.com", self.account),
+        )
         accept_inline_policy(role)
         packed = self._source
         bucket = f"arn:aws:s3:::{packed.s3_bucket_name}"
@@ -286,6 +291,3 @@ class Delivery(cdk.Stack):
     @property
     def _handed_on(self) -> str:
         return f"arn:aws:s3:::{self._names.delivery_bucket}/*"
-
-    def _service(self, name: str) -> iam.ServicePrincipal:
-        return iam.ServicePrincipal(name, conditions={"StringEquals": {"aws:SourceAccount": self.account}})

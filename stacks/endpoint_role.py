@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from aws_cdk import aws_iam as iam
 
 from stacks import names as spelling
-from stacks.governance import SCALING_SERVICE, scaling_role
+from stacks.boundary_documents import SCALING_SERVICE, scaling_role
 from stacks.image import PULL_ACTIONS
 from stacks.job_role import join_network
-from stacks.permissions import accept_inline_policy, allow
+from stacks.permissions import accept_inline_policy, allow, service
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -259,8 +259,7 @@ def _tried_by_scaling(role: iam.Role, place: str) -> None:
     )
 
 
-def _role(scope: cdk.Stack, id: str, name: str, service: str) -> iam.Role:
-    trusted = iam.ServicePrincipal(service, conditions={"StringEquals": {"aws:SourceAccount": scope.account}})
-    role = iam.Role(scope, id, role_name=name, assumed_by=trusted)
+def _role(scope: cdk.Stack, id: str, name: str, trusted: str) -> iam.Role:
+    role = iam.Role(scope, id, role_name=name, assumed_by=service(trusted, scope.account))
     accept_inline_policy(role)
     return role

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
-from stacks.permissions import acknowledge, wildcard_finding
+from stacks.baseline_names import BaselineNames
+from stacks.boundary import make_boundary
+from stacks.boundary_documents import Limits
+from stacks.key import KeyPlace, make_key, opened_to
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -16,74 +18,6 @@ if TYPE_CHECKING:
     from stacks.names import Names
     from stacks.readers import Readers
     from stacks.settings import GovernanceSettings
-
-# What roles of the platform may do at most. A boundary grants nothing by itself: each role's own policy does,
-# for the resources it names, so a service's wildcard here opens no door.
-BOUNDED_ACTIONS = (
-    "application-autoscaling:*",
-    "cloudwatch:DeleteAlarms",
-    "cloudwatch:DescribeAlarms",
-    "cloudwatch:ListTagsForResource",
-    "cloudwatch:PutMetricAlarm",
-    "cloudwatch:PutMetricData",
-    "cloudwatch:TagResource",
-    "cloudformation:ContinueUpdateRollback",
-    "cloudformation:DescribeStackResources",
-    "cloudformation:DescribeStacks",
-    "cloudformation:UpdateStack",
-    "codebuild:BatchGetBuilds",
-    "codebuild:StartBuild",
-    "codepipeline:StartPipelineExecution",
-    "dynamodb:DeleteItem",
-    "dynamodb:GetItem",
-    "dynamodb:PutItem",
-    "dynamodb:Query",
-    "ec2:*NetworkInterface*",
-    "ec2:Describe*",
-    "ecr:*",
-    "kms:*",
-    "lambda:InvokeFunction",
-    "logs:*",
-    "s3:*",
-    "sagemaker:*",
-    "sns:Publish",
-    "sqs:DeleteMessage",
-    "sqs:GetQueueAttributes",
-    "sqs:ReceiveMessage",
-    "sqs:SendMessage",
-    "ssm:GetParameter",
-    "ssm:GetParameters",
-    "ssm:PutParameter",
-    "sts:AssumeRole",
-    "tag:GetResources",
-)
-
-# What no role of the platform may do, whatever its own policy says.
-FORBIDDEN_ACTIONS = (
-    "ecr:PutReplicationConfiguration",
-    "ecr:SetRepositoryPolicy",
-    "kms:DisableKey*",
-    "kms:PutKeyPolicy",
-    "kms:ScheduleKeyDeletion",
-    "s3:DeleteBucket*",
-    "s3:PutBucketPolicy",
-    "s3:PutEncryptionConfiguration",
-    "s3:PutObjectLegalHold",
-    "s3:BypassGovernanceRetention",
-    "sagemaker:PutModelPackageGroupPolicy",
-    "sagemaker:CreatePresigned*",
-)
-
-SCALING_SERVICE = "sagemaker.application-autoscaling.amazonaws.com"
-
-
-def scaling_role(account: str) -> str:
-    """The role by which Application Auto Scaling scales endpoints; whoever registers the first makes it for AWS.
-
-    https://docs.aws.amazon.com/autoscaling/application/userguide/services-that-can-integrate-sagemaker.html
-    """
-    role = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
-    return f"arn:aws:iam::{account}:role/aws-service-role/{SCALING_SERVICE}/{role}"
 
 
 class Governance(cdk.Stack):
@@ -95,111 +29,17 @@ class Governance(cdk.Stack):
         self, scope: Construct, id: str, *, config: GovernanceSettings, names: Names, removal: cdk.RemovalPolicy
     ) -> None:
         super().__init__(scope, id, description="Key and permissions boundary of the platform")
-        if config.key_arn:
-            self.key = kms.Key.from_key_arn(self, "Key", config.key_arn)
+        if config.owner == "baseline":
+            # The export of the baseline's stack in this account and region: it cannot go while we use it.
+            exported = cdk.Fn.import_value(BaselineNames(names.platform).key_export)
+            self.key = kms.Key.from_key_arn(self, "Key", config.key_arn or exported)
             return
-        self.key = self._key(config, names, removal)
-        self._boundary(names)
-
-    def _key(self, config: GovernanceSettings, names: Names, removal: cdk.RemovalPolicy) -> kms.Key:
-        key = kms.Key(
-            self,
-            "Key",
-            alias=names.key_alias,
-            description=f"Data, models, volumes and logs of {names.prefix}",
-            enable_key_rotation=True,
-            rotation_period=cdk.Duration.days(config.key_rotation_days),
-            removal_policy=removal,
-        )
-        # CloudWatch Logs encrypts with the caller's key only if the key's own policy names the service:
-        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
-        key.add_to_resource_policy(
-            iam.PolicyStatement(
-                principals=[iam.ServicePrincipal(f"logs.{names.region}.amazonaws.com")],
-                actions=["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
-                resources=["*"],  # in a key policy, "*" is this key
-                conditions={
-                    "ArnLike": {
-                        "kms:EncryptionContext:aws:logs:arn": f"arn:aws:logs:{names.region}:{names.account}:log-group:*"
-                    }
-                },
-            )
-        )
-        # The same goes for alarms that tell an encrypted topic:
-        # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
-        key.add_to_resource_policy(
-            iam.PolicyStatement(
-                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
-                actions=["kms:Decrypt", "kms:GenerateDataKey*"],
-                resources=["*"],  # in a key policy, "*" is this key
-                conditions={"StringEquals": {"aws:SourceAccount": names.account}},
-            )
-        )
-        # And for events that a rule could not deliver, which go to an encrypted queue:
-        # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-event-bus-dlq-cmkey.html
-        key.add_to_resource_policy(
-            iam.PolicyStatement(
-                principals=[iam.ServicePrincipal("events.amazonaws.com")],
-                actions=["kms:Decrypt", "kms:GenerateDataKey"],
-                resources=["*"],  # in a key policy, "*" is this key
-                conditions={"StringEquals": {"aws:SourceAccount": names.account}},
-            )
-        )
-        return key
+        place = KeyPlace(names.key_alias, names.account, names.region, names.prefix)
+        self.key = make_key(self, place, rotation_days=config.key_rotation_days, removal=removal)
+        make_boundary(self, names.boundary, Limits(names.account, f"{names.prefix}-*", (names.region,)))
 
     def open_to(self, readers: Readers) -> None:
-        """Let other environments' roles read what this key encrypts; a baseline's key is its owner's to open."""
-        if not isinstance(self.key, kms.Key) or not readers.environments:
-            return
-        who = [*readers.releasers, *readers.endpoints()]
-        self.key.add_to_resource_policy(readers.let("ReadVersions", who, ["kms:Decrypt"], ["*"]))
-        if readers.crowning:
-            self.key.add_to_resource_policy(
-                readers.let("MakeChampion", readers.crowners, ["kms:Decrypt", "kms:GenerateDataKey"], ["*"])
-            )
-
-    def _boundary(self, names: Names) -> None:
-        # Wildcard resources: a boundary names the most a role may ever do; the role's own policy names resources.
-        boundary = iam.ManagedPolicy(
-            self,
-            "Boundary",
-            managed_policy_name=names.boundary,
-            description="The most any role of the platform may do",
-            statements=[
-                iam.PolicyStatement(sid="Bounded", actions=list(BOUNDED_ACTIONS), resources=["*"]),
-                iam.PolicyStatement(
-                    sid="PassRoles",
-                    actions=["iam:PassRole"],
-                    resources=[f"arn:aws:iam::{names.account}:role/{names.prefix}-*"],
-                    conditions={
-                        "StringEquals": {
-                            "iam:PassedToService": ["cloudformation.amazonaws.com", "sagemaker.amazonaws.com"]
-                        }
-                    },
-                ),
-                iam.PolicyStatement(
-                    sid="RoleOfScaling",
-                    actions=["iam:CreateServiceLinkedRole"],
-                    resources=[scaling_role(names.account)],
-                    conditions={"StringEquals": {"iam:AWSServiceName": SCALING_SERVICE}},
-                ),
-                iam.PolicyStatement(
-                    sid="Forbidden", effect=iam.Effect.DENY, actions=list(FORBIDDEN_ACTIONS), resources=["*"]
-                ),
-                iam.PolicyStatement(
-                    sid="OtherRegions",
-                    effect=iam.Effect.DENY,
-                    not_actions=["iam:*", "s3:*", "sts:*"],  # global services answer from one region
-                    resources=["*"],
-                    conditions={"StringNotEquals": {"aws:RequestedRegion": names.region}},
-                ),
-            ],
-        )
-        outer = "A permissions boundary grants nothing; it is the outer limit of every role's own policy."
-        wildcards = [
-            "Resource::*",
-            f"Resource::arn:aws:iam::{names.account}:role/{names.prefix}-*",
-            *(f"Action::{action}" for action in BOUNDED_ACTIONS if "*" in action),
-        ]
-        acknowledge(boundary, {wildcard_finding(wildcard): outer for wildcard in wildcards})
-        acknowledge(boundary, {"NIST.800.53.R5::NIST.800.53.R5-IAMPolicyNoStatementsWithFullAccess": outer})
+        """Let other environments' roles read what this key encrypts; a baseline's key its own template opens."""
+        if isinstance(self.key, kms.Key):
+            for statement in opened_to(readers):
+                self.key.add_to_resource_policy(statement)

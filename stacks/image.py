@@ -16,7 +16,7 @@ from aws_cdk import aws_s3_assets as assets
 from stacks import source
 from stacks.config import ROOT
 from stacks.network import RETENTION
-from stacks.permissions import accept_inline_policy, allow
+from stacks.permissions import accept_inline_policy, allow, service
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
@@ -63,6 +63,7 @@ class Image(cdk.Stack):
         if config.image_uri and config.serve_image_uri:
             self.uri, self.serve_uri = config.image_uri, config.serve_image_uri
             return
+        self._project_name = names.image_build
         tag = source.content_hash(SOURCES, config.base_image)
         self.uri = f"{names.account}.dkr.ecr.{names.region}.amazonaws.com/{names.repository}:{tag}"
         self.serve_uri = f"{self.uri}-serve"
@@ -125,7 +126,7 @@ class Image(cdk.Stack):
     def _build_role(
         self, packed: assets.Asset, repository: ecr.Repository, log_group: logs.LogGroup, key: kms.IKey
     ) -> iam.Role:
-        role = iam.Role(self, "BuildRole", assumed_by=iam.ServicePrincipal("codebuild.amazonaws.com"))
+        role = iam.Role(self, "BuildRole", assumed_by=service("codebuild.amazonaws.com", self.account))
         accept_inline_policy(role)
         source_arn = f"arn:aws:s3:::{packed.s3_bucket_name}/{packed.s3_object_key}"
         allow(role, "Source", ["s3:GetObject", "s3:GetObjectVersion"], [source_arn])
@@ -146,6 +147,7 @@ class Image(cdk.Stack):
         return codebuild.Project(
             self,
             "Build",
+            project_name=self._project_name,
             description="Builds and pushes each image unless its tag exists",
             role=role.without_policy_updates(),
             source=codebuild.Source.s3(bucket=packed.bucket, path=packed.s3_object_key),
@@ -188,7 +190,7 @@ class Image(cdk.Stack):
         )
 
     def _starter(self, project: codebuild.Project) -> iam.Role:
-        role = iam.Role(self, "StarterRole", assumed_by=iam.ServicePrincipal("events.amazonaws.com"))
+        role = iam.Role(self, "StarterRole", assumed_by=service("events.amazonaws.com", self.account))
         accept_inline_policy(role)
         allow(role, "StartBuild", ["codebuild:StartBuild"], [project.project_arn])
         return role

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
-from stacks.permissions import accept_inline_policy, allow
+from stacks.lifecycle import VERSIONS, register_pending
+from stacks.permissions import accept_inline_policy, allow, service
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,21 +133,13 @@ def _start_jobs(role: iam.Role, arn: str, job_roles: Sequence[iam.IRole]) -> Non
 
 def _register_pending(role: iam.Role, packages: Sequence[str]) -> None:
     """A pipeline that could register an Approved version would release by itself."""
-    versions = "The versions of this one group; their numbers are given when they are registered."
-    allow(
-        role,
-        "RegisterPending",
-        ["sagemaker:CreateModelPackage"],
-        packages,
-        because=versions,
-        conditions={"StringEquals": {"sagemaker:ModelApprovalStatus": "PendingManualApproval"}},
-    )
+    register_pending(role, packages)
     allow(
         role,
         "ReadVersions",
         ["sagemaker:DescribeModelPackage", "sagemaker:DescribeModelPackageGroup"],
         packages,
-        because=versions,
+        because=VERSIONS,
     )
 
 
@@ -155,9 +148,7 @@ def _sagemaker_role(scope: cdk.Stack, id: str, name: str | None) -> iam.Role:
         scope,
         id,
         role_name=name,
-        assumed_by=iam.ServicePrincipal(
-            "sagemaker.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": scope.account}}
-        ),
+        assumed_by=service("sagemaker.amazonaws.com", scope.account),
     )
     accept_inline_policy(role)
     return role

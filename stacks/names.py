@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline_code.models import load_model
 from pipeline_code.models import names as model_names
+from stacks.baseline_names import BaselineNames
 from stacks.capabilities import CAPABILITIES, Form, form_of
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ class Names:
     """The physical names of one environment; all else is named by CloudFormation.
 
     `to_zero` lists the models that run on no instance without requests: their endpoints have names of their own.
+    `baseline` says that key and boundary are those of the account's baseline.
     """
 
     platform: str
@@ -25,11 +27,13 @@ class Names:
     account: str
     region: str
     to_zero: tuple[str, ...] = ()
+    baseline: bool = False
 
     @classmethod
     def of(cls, platform: Platform, environment: Environment) -> Names:
         to_zero = tuple(model for model in model_names() if environment.serving.of(model).scale_to_zero)
-        return cls(platform.name, environment.name, environment.account, environment.region, to_zero)
+        baseline = environment.governance.owner == "baseline"
+        return cls(platform.name, environment.name, environment.account, environment.region, to_zero, baseline)
 
     @property
     def prefix(self) -> str:
@@ -37,15 +41,20 @@ class Names:
 
     @property
     def boundary(self) -> str:
-        return f"{self.prefix}-boundary"
+        return BaselineNames(self.platform).boundary if self.baseline else f"{self.prefix}-boundary"
 
     @property
     def key_alias(self) -> str:
-        return f"alias/{self.prefix}"
+        return BaselineNames(self.platform).key_alias if self.baseline else f"alias/{self.prefix}"
 
     @property
     def repository(self) -> str:
         return f"{self.prefix}-job"
+
+    @property
+    def image_build(self) -> str:
+        """The project that builds the images; guardrails know builds by the platform's name."""
+        return f"{self.prefix}-images"
 
     @property
     def data_bucket(self) -> str:
@@ -126,10 +135,23 @@ class Names:
         """The role that releases: it alone writes desired versions and the journal."""
         return f"{self.prefix}-releaser"
 
+    def persona(self, persona: str) -> str:
+        """A role of people."""
+        return f"{self.prefix}-{dashed(persona)}"
+
+    def consumer(self, model: str) -> str:
+        """The role that may invoke one model's endpoint."""
+        return f"{self.prefix}-{dashed(model)}-consumer"
+
     @property
     def release_pipeline(self) -> str:
         """Where models are trained: the pipeline that an approval starts."""
         return f"{self.prefix}-release"
+
+    @property
+    def release_pipeline_role(self) -> str:
+        """The role of that pipeline itself; it alone may hand a build its source and variables."""
+        return f"{self.prefix}-release-pipeline"
 
     @property
     def release_builder(self) -> str:

@@ -9,7 +9,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 
-from stacks.permissions import accept_inline_policy, acknowledge
+from stacks.permissions import accept_inline_policy, acknowledge, service
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
@@ -100,8 +100,9 @@ class Network(cdk.Stack):
             retention=RETENTION[config.flow_log_retention_days],
             removal_policy=removal,
         )
-        flow_log = vpc.add_flow_log("FlowLog", destination=ec2.FlowLogDestination.to_cloud_watch_logs(group))
-        accept_inline_policy(flow_log)
+        role = iam.Role(self, "FlowLogRole", assumed_by=service("vpc-flow-logs.amazonaws.com", self.account))
+        accept_inline_policy(role)
+        vpc.add_flow_log("FlowLog", destination=ec2.FlowLogDestination.to_cloud_watch_logs(group, role))
 
     def _group(self, vpc: ec2.Vpc) -> ec2.SecurityGroup:
         group = ec2.SecurityGroup(self, "JobGroup", vpc=vpc, description="Jobs", allow_all_outbound=False)

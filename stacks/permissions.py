@@ -48,6 +48,15 @@ def allow(
         acknowledge(role, {wildcard_finding(wildcard): str(because) for wildcard in wildcards})
 
 
+def service(name: str, account: str) -> iam.ServicePrincipal:
+    """A service that takes a role on, when it comes on behalf of this account only.
+
+    Lambda is not among those that name whom they come for; IAM passes no role to another account's function anyway.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html#cross-service-confused-deputy-prevention
+    """
+    return iam.ServicePrincipal(name, conditions={"StringEquals": {"aws:SourceAccount": account}})
+
+
 def accept_inline_policy(construct: IConstruct) -> None:
     """CDK writes a role's grants as its inline policy; NIST's rule pack wants to hear why that is right."""
     acknowledge(construct, {"NIST.800.53.R5::NIST.800.53.R5-IAMNoInlinePolicy": INLINE})

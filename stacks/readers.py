@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from aws_cdk import aws_iam as iam
 
+from stacks.config import models
+from stacks.names import Names
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stacks.names import Names
+    from stacks.config import Config
+    from stacks.settings import Environment
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,17 @@ class Readers:
     crowning: tuple[Names, ...]
     models: tuple[str, ...]
     organization_id: str | None
+
+    @classmethod
+    def of(cls, config: Config, registry: Environment) -> Readers:
+        """Those of an environment that trains, itself not among them."""
+        others = [each for each in config.released_from(registry) if each.name != registry.name]
+        return cls(
+            environments=tuple(Names.of(config.platform, each) for each in others),
+            crowning=tuple(Names.of(config.platform, each) for each in others if each.stage == "Production"),
+            models=tuple(models()),
+            organization_id=config.platform.organization_id,
+        )
 
     @property
     def releasers(self) -> list[str]:

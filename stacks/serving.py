@@ -93,6 +93,8 @@ class Serving(cdk.Stack):
             if served.config.vpc
             else None,
         )
+        if served.config.vpc_exempt:
+            model.add_metadata("vpc_exempt", served.config.vpc_exempt)  # rules.guard asks for it
         model.node.add_dependency(self._role.node.find_child("DefaultPolicy"))
         return served.replaceable(model, condition)
 

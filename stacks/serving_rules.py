@@ -71,8 +71,22 @@ RULES = (
         "vpc",
         lambda case: case.config.vpc and not case.can.vpc,
         lambda case: (
-            f"vpc = True: {_served(case)}, which joins no VPC; set vpc = false {_where(case)}, or another mode"
+            f"vpc = True: {_served(case)}, which joins no VPC; set vpc = false and vpc_exempt "
+            f"{_where(case)}, or another mode"
         ),
+    ),
+    Rule(
+        "no reason for no vpc",
+        lambda case: not case.config.vpc and not case.can.vpc and not case.config.vpc_exempt,
+        lambda case: (
+            f'vpc = False: without vpc_exempt; say why {case.model} may be served outside the VPC: vpc_exempt = "..." '
+            f"{_where(case)}"
+        ),
+    ),
+    Rule(
+        "a reason for nothing",
+        lambda case: case.config.vpc and case.can.vpc and bool(case.config.vpc_exempt),
+        lambda case: f"vpc_exempt = {case.config.vpc_exempt!r}: {_served(case)} in the VPC; remove the key",
     ),
     Rule(
         "isolation",

@@ -14,6 +14,7 @@ Instances = Annotated[int, Field(ge=1, le=100)]
 Cron = Annotated[str, Field(pattern=r"^cron\([^()]+\)$", examples=["cron(0 19 ? * MON-FRI *)"])]
 Capture = Literal["sagemaker", "server", "off"]
 Shifting = Literal["canary", "linear"]
+Exemption = Annotated[str, Field(min_length=10, max_length=256)]
 MemoryMb = Literal[1024, 2048, 3072, 4096, 5120, 6144]
 TIMEZONE = Field("UTC", min_length=3, description="the times' zone, a name of the IANA", examples=["Europe/Berlin"])
 
@@ -72,7 +73,8 @@ class ServingOverride(Settings):
     quiet_minutes: int | None = Field(None, ge=0, le=1440, description="without a request for so long, people are told")
     capture: Capture | None = Field(None, description="who keeps a share of the requests")
     capture_percent: int | None = Field(None, ge=0, le=100, description="share of requests kept; 0 keeps none")
-    vpc: bool | None = Field(None, description="false: the mode joins no VPC, and you know it")
+    vpc: bool | None = Field(None, description="false: the mode joins no VPC, and vpc_exempt says why that is right")
+    vpc_exempt: Exemption | None = Field(None, description="why this model may be served outside the VPC")
     network_isolation: bool | None = Field(
         None, description="false: the container reaches the network, and you know it"
     )
@@ -126,7 +128,12 @@ class ServingSettings(Settings):
         "sagemaker", description='who keeps a share of the requests for monitoring; "server" needs the network'
     )
     capture_percent: int = Field(20, ge=0, le=100, description="share of requests kept for monitoring; 0 keeps none")
-    vpc: bool = Field(True, description="false only for models whose mode joins no VPC")
+    vpc: bool = Field(True, description="false only for models whose mode joins no VPC, with vpc_exempt")
+    vpc_exempt: Exemption | None = Field(
+        None,
+        description="why models may be served outside the VPC; goes with vpc = false",
+        examples=["serverless; its requests hold no personal data"],
+    )
     network_isolation: bool = Field(
         True, description="false only for modes that have none, and for capture by the server"
     )

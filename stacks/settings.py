@@ -9,6 +9,9 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline_code.steps import names as step_names
 from pipeline_code.steps import training_names
+from stacks.guardrail_settings import GuardrailsSettings
+from stacks.persona_settings import PersonasSettings
+from stacks.rollout_settings import RolloutSettings  # noqa: TC001 pydantic reads it
 from stacks.serving_settings import ServingSettings  # noqa: TC001 pydantic reads it
 from stacks.shapes import InstanceType, LogDays, Settings
 
@@ -23,14 +26,14 @@ class GovernanceSettings(Settings):
     key_arn: str | None = Field(
         None,
         pattern=r"^arn:aws:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-f-]{36}$",
-        description='the baseline\'s key, needed with owner = "baseline" only',
+        description="the key of a baseline that another team made; that of [rollout] is known by name",
         examples=["arn:aws:kms:eu-west-1:111111111111:key/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"],
     )
     key_rotation_days: int = Field(365, ge=90, le=2560, description="how often KMS renews the key's material")
 
     @model_validator(mode="after")
     def _key_of_the_owner(self) -> GovernanceSettings:
-        if (self.owner == "baseline") != (self.key_arn is not None):
+        if self.owner == "stack" and self.key_arn is not None:
             raise ValueError('key_arn goes with owner = "baseline": give both, or neither')
         return self
 
@@ -208,6 +211,9 @@ class Environment(Settings):
     )
     triggers: TriggersSettings | None = Field(None, description="what starts runs; where models are trained")
     serving: ServingSettings = Field(description="what endpoints run on, and how a release goes over")
+    personas: PersonasSettings = Field(
+        default_factory=PersonasSettings, description="who may take on the roles of people; who is left out has none"
+    )
 
     @model_validator(mode="after")
     def _cache_outlives_no_data(self) -> Environment:
@@ -242,6 +248,18 @@ class Platform(Settings):
         pattern=r"^o-[a-z0-9]{10,32}$",
         description="what environments share is shared within this organization only",
         examples=["o-a1b2c3d4e5"],
+    )
+    instance_types: tuple[InstanceType, ...] = Field(
+        (),
+        strict=False,
+        description="what jobs, endpoints and Studio may run on, everywhere; left out, on anything",
+        examples=[["ml.m5.large", "ml.c5.large"]],
+    )
+    guardrails: GuardrailsSettings = Field(
+        default_factory=GuardrailsSettings, description="what the organization forbids in the platform's accounts"
+    )
+    rollout: RolloutSettings | None = Field(
+        None, description="the account baseline for whole organizational units; left out, nothing is rolled out"
     )
     tags: dict[
         Annotated[str, Field(pattern=r"^[A-Za-z][\w.-]{0,126}$")], Annotated[str, Field(min_length=1, max_length=256)]

@@ -12,10 +12,12 @@ from stacks.data import Data
 from stacks.delivery import Delivery
 from stacks.function import Shared
 from stacks.governance import Governance
+from stacks.grants import Ground
 from stacks.image import Image
 from stacks.names import Names, title
 from stacks.network import Network
 from stacks.notices import Notices
+from stacks.personas import Personas
 from stacks.readers import Readers
 from stacks.registry import Registry
 from stacks.releases import Releases
@@ -57,6 +59,7 @@ class EnvironmentStage(cdk.Stage):
         self._data = Data(self, "Data", config=environment.data, names=names, key=key, removal=self._removal)
         self._train()
         self._serve()
+        self._people()
         # Boundary and buckets are named, not referred to, so CloudFormation must be told what comes first.
         for room in self.node.children:
             if isinstance(room, cdk.Stack) and room is not self._governance:
@@ -133,19 +136,19 @@ class EnvironmentStage(cdk.Stage):
             )
             delivery.add_stack_dependency(self._data)
 
+    def _people(self) -> None:
+        """Last, because people may touch what every other room made."""
+        ground = Ground(self._names, self._registry, tuple(models()), self._governance.key.key_arn)
+        if any(self._environment.personas.given()):
+            Personas(self, "Personas", config=self._environment.personas, on=ground)
+
     def _targets(self) -> list[tuple[Names, str]]:
         """The environments that take versions from here, each with its stage."""
         platform = self._config.platform
         return [(Names.of(platform, e), e.stage) for e in self._config.released_from(self._environment)]
 
     def _readers(self) -> Readers:
-        others = [(names, stage) for names, stage in self._targets() if names != self._names]
-        return Readers(
-            environments=tuple(names for names, _ in others),
-            crowning=tuple(names for names, stage in others if stage == "Production"),
-            models=tuple(models()),
-            organization_id=self._config.platform.organization_id,
-        )
+        return Readers.of(self._config, self._environment)
 
     def _shared(self, log_days: int) -> Shared:
         return Shared(self._governance.key, self._notices.topic, json.dumps({}), log_days, self._removal)

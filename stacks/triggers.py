@@ -17,7 +17,7 @@ from pipeline_code.hyperparameters import RANGES
 from pipeline_code.models import load_model
 from stacks import names as spelling
 from stacks.function import Shared, function, function_role
-from stacks.permissions import accept_inline_policy, acknowledge, allow
+from stacks.permissions import accept_inline_policy, acknowledge, allow, service
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -207,9 +207,7 @@ class Triggers(cdk.Stack):
         role = iam.Role(
             self,
             "SchedulerRole",
-            assumed_by=iam.ServicePrincipal(
-                "scheduler.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": self.account}}
-            ),
+            assumed_by=service("scheduler.amazonaws.com", self.account),
         )
         accept_inline_policy(role)
         allow(role, "Start", ["lambda:InvokeFunction"], [starter.function_arn])

@@ -11,9 +11,10 @@ import aws_cdk as cdk
 import pytest
 
 import app
-from stacks.config import ROOT
+from stacks import rules
+from stacks.config import ROOT, load
 
-pytest_plugins = ["embedded", "engine_world", "real_jobs", "rehearsed", "serving_world", "serving_site"]
+pytest_plugins = ["embedded", "engine_world", "governed", "real_jobs", "rehearsed", "serving_world", "serving_site"]
 
 Template = dict[str, Any]
 
@@ -45,7 +46,7 @@ def synthesize(folder: Path, context: dict[str, Any] | None = None, *, nag: bool
         import cdk_nag  # not in every environment that runs tests
 
         cdk.Validations.of(cdk_app).add_plugins(
-            cdk.CloudFormationValidatePlugin(),
+            rules.plugin(load().platform),
             cdk_nag.AwsSolutionsChecks(cdk_app, verbose=True),
             cdk_nag.NIST80053R5Checks(cdk_app, verbose=True),
         )

@@ -22,7 +22,13 @@ MODEL = "flight_delay"
 CONFIG = load()
 """Read before a test changes the model."""
 
-SERVERLESS = {"vpc": False, "network_isolation": False, "capture": "off", "canary_percent": 0}
+SERVERLESS = {
+    "vpc": False,
+    "vpc_exempt": "serverless joins none",
+    "network_isolation": False,
+    "capture": "off",
+    "canary_percent": 0,
+}
 AT_ONCE = {"capture": "off", "canary_percent": 0}
 NEEDS: dict[str, dict[str, Any]] = {
     "realtime": {},

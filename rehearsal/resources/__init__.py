@@ -79,6 +79,10 @@ class Provider(ABC):
         """What `Fn::GetAtt` may ask for."""
         return {}
 
+    def told(self, place: Place, physical_id: str, properties: Json) -> Json | None:
+        """Properties as the service tells them now, for drift; None where nobody asks."""
+        return None
+
 
 @cache
 def providers() -> dict[str, Provider]:

@@ -68,6 +68,25 @@ class Role(Provider):
         role = place.client("iam").get_role(RoleName=physical_id)["Role"]
         return {"Arn": role["Arn"], "RoleId": role["RoleId"]}
 
+    def told(self, place: Place, physical_id: str, properties: Json) -> Json:
+        iam = place.client("iam")
+        role = iam.get_role(RoleName=physical_id)["Role"]
+        attached = iam.list_attached_role_policies(RoleName=physical_id)["AttachedPolicies"]
+        found, stated = {policy["PolicyArn"] for policy in attached}, properties.get("ManagedPolicyArns", [])
+        inline = {
+            name: iam.get_role_policy(RoleName=physical_id, PolicyName=name)["PolicyDocument"]
+            for name in iam.list_role_policies(RoleName=physical_id)["PolicyNames"]
+        }
+        return {
+            "AssumeRolePolicyDocument": role["AssumeRolePolicyDocument"],
+            "ManagedPolicyArns": stated if found == set(stated) else sorted(found),
+            "PermissionsBoundary": role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
+            "Policies": [
+                {"PolicyName": policy["PolicyName"], "PolicyDocument": inline.get(policy["PolicyName"])}
+                for policy in properties.get("Policies", [])
+            ],
+        }
+
 
 class Policy(Provider):
     type = "AWS::IAM::Policy"
@@ -135,3 +154,9 @@ class ManagedPolicy(Provider):
 
     def attributes(self, place: Place, physical_id: str, properties: Json) -> Json:
         return {"PolicyArn": physical_id}
+
+    def told(self, place: Place, physical_id: str, properties: Json) -> Json:
+        iam = place.client("iam")
+        version = iam.get_policy(PolicyArn=physical_id)["Policy"]["DefaultVersionId"]
+        found = iam.get_policy_version(PolicyArn=physical_id, VersionId=version)["PolicyVersion"]
+        return {"PolicyDocument": found["Document"]}

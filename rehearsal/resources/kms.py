@@ -37,6 +37,15 @@ class Key(Provider):
     def attributes(self, place: Place, physical_id: str, properties: Json) -> Json:
         return {"Arn": place.arn("kms", f"key/{physical_id}"), "KeyId": physical_id}
 
+    def told(self, place: Place, physical_id: str, properties: Json) -> Json:
+        kms = place.client("kms")
+        policy = kms.get_key_policy(KeyId=physical_id, PolicyName="default")["Policy"]
+        return {
+            "Description": kms.describe_key(KeyId=physical_id)["KeyMetadata"]["Description"],
+            "EnableKeyRotation": kms.get_key_rotation_status(KeyId=physical_id)["KeyRotationEnabled"],
+            "KeyPolicy": json.loads(policy),
+        }
+
 
 class Alias(Provider):
     type = "AWS::KMS::Alias"

@@ -32,3 +32,6 @@ class Parameter(Provider):
 
     def attributes(self, place: Place, physical_id: str, properties: Json) -> Json:
         return {"Type": properties["Type"], "Value": properties["Value"]}
+
+    def told(self, place: Place, physical_id: str, properties: Json) -> Json:
+        return {"Value": place.client("ssm").get_parameter(Name=physical_id)["Parameter"]["Value"]}

@@ -157,6 +157,13 @@ def test_a_property_that_cannot_change_makes_a_new_resource_and_removes_the_old(
     assert [found["Name"] for found in client("s3").list_buckets()["Buckets"]] == ["replaced-new"]
 
 
+def test_a_stack_that_was_never_made_is_not_updated(client: Client) -> None:
+    create(client, template(Odd={"Type": "AWS::Foo::Bar"}))
+
+    with pytest.raises(ClientError, match="is in ROLLBACK_COMPLETE state and can not be updated"):
+        client("cloudformation").update_stack(StackName="stack", TemplateBody=template(P=parameter("x")))
+
+
 def stuck(client: Client, aws: EmbeddedAws, account: str, times: int) -> str:
     """A stack whose update failed and whose resource `Old` resists going back; its name."""
     name = f"stack-{account}"  # faults are ordered by name, for all accounts
@@ -271,8 +278,8 @@ def test_what_cannot_be_evaluated_is_named(client: Client, value: Any, reason: s
 
 
 def test_an_unknown_operation_is_an_error_that_names_it(client: Client) -> None:
-    with pytest.raises(ClientError, match="the embedded AWS has no cloudformation:DetectStackDrift"):
-        client("cloudformation").detect_stack_drift(StackName="stack")
+    with pytest.raises(ClientError, match="the embedded AWS has no cloudformation:CreateGeneratedTemplate"):
+        client("cloudformation").create_generated_template(GeneratedTemplateName="stack")
     with pytest.raises(ClientError, match="the embedded AWS has no sagemaker:CreateArtifact"):
         client("sagemaker").create_artifact(Source={"SourceUri": "x"}, ArtifactType="x")
 

@@ -31,6 +31,8 @@ def case(mode: Serving, *, stage: str = "Development", shadow: bool = False, **s
 
 BROKEN: dict[str, list[tuple[Case, str]]] = {
     "vpc": [(case("serverless", **{**SERVERLESS, "vpc": True}), "vpc = True")],
+    "no reason for no vpc": [(case("serverless", **{**SERVERLESS, "vpc_exempt": None}), "say why flight_delay")],
+    "a reason for nothing": [(case("realtime", vpc_exempt="habit, mostly"), "vpc_exempt = 'habit, mostly'")],
     "isolation": [(case("serverless", **{**SERVERLESS, "network_isolation": True}), "network_isolation = True")],
     "no vpc without need": [
         (case("realtime", vpc=False), "vpc = False"),
@@ -225,7 +227,10 @@ def test_check_names_file_and_key_of_every_model_that_cannot_be(
 
 def test_a_models_own_table_makes_it_fit(environments: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, "serverless")
-    own = '[serving.models.flight_delay]\nvpc = false\nnetwork_isolation = false\ncapture = "off"\ncanary_percent = 0\n'
+    own = (
+        '[serving.models.flight_delay]\nvpc = false\nvpc_exempt = "serverless joins none"\n'
+        'network_isolation = false\ncapture = "off"\ncanary_percent = 0\n'
+    )
     for file in environments.glob("*.toml"):
         if file.stem != "platform":
             file.write_text(f"{file.read_text()}\n{own}")

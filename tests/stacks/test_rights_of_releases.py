@@ -10,7 +10,7 @@ from serving_modes import MODEL, environment, synthesize, use
 
 from commands.releases import release_place
 from stacks.config import load
-from stacks.governance import BOUNDED_ACTIONS
+from stacks.boundary_documents import BOUNDED_ACTIONS
 from stacks.names import Names
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ def test_the_baselines_key_and_boundary_are_used_and_none_is_made(tmp_path: Path
     assert "AWS::KMS::Key" not in templates
     assert "AWS::IAM::ManagedPolicy" not in templates
     assert KEY in templates
-    assert ":policy/slipway-dev-boundary" in templates
+    assert ":policy/slipway-baseline-boundary" in templates
 
 
 def test_an_existing_network_is_joined_and_none_is_made(tmp_path: Path) -> None:

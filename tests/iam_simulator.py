@@ -1,0 +1,110 @@
+"""IAM's decision on a request, offline: identity policies, boundary, SCPs, RCPs, resource and endpoint policies.
+
+The simulator (`@cloud-copilot/iam-simulate`, AGPL) runs as a process of its own from a lock of its own; it is a tool of
+the tests, and nothing of the product imports, ships or contains it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from iam_deployed import Role
+
+from stacks.config import ROOT
+
+FOLDER = Path(__file__).parent / "governance/simulator"
+NO_SUCH_THING = "no.resource.types"
+"""The simulator's word for an action that is not done to resources of this kind."""
+
+NODE = ROOT / ".venv/bin/node"
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Question:
+    """May this role do this to that? `discover`: in any context at all? `principal`: who comes instead."""
+
+    role: Role
+    action: str
+    resource: str
+    context: Json = field(default_factory=dict)
+    resource_policy: Json | None = None
+    scps: tuple[Json, ...] = ()
+    rcps: tuple[Json, ...] = ()
+    owner: str | None = None
+    discover: bool = False
+    principal: str | None = None
+
+    def told(self) -> Json:
+        """As the simulator reads it."""
+        return {
+            "principal": self.principal,
+            "action": self.action,
+            "resource": self.resource,
+            "account": self.owner or self.role.account,
+            "context": self.context,
+            "resourcePolicy": self.resource_policy,
+            "scps": self.scps,
+            "rcps": self.rcps,
+            "discover": self.discover,
+        }
+
+
+class Simulator:
+    """A running simulator; it is missing loudly."""
+
+    def __init__(self) -> None:
+        if not (FOLDER / "node_modules").is_dir():
+            raise AssertionError(
+                "the IAM simulator is not installed, and nothing is proved without it; run `make test`"
+            )
+        self._process = subprocess.Popen(
+            [NODE, "simulate.mjs"], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._known: dict[int, tuple[Role, str]] = {}
+        self.asked = 0
+
+    def may(self, questions: Sequence[Question]) -> list[bool]:
+        """Whether each is allowed; raises AssertionError for a question AWS could not be asked."""
+        told = [{**question.told(), "role": self._introduced(question.role)} for question in questions]
+        answers = self._say({"ask": told})
+        self.asked += len(questions)
+        for question, answer in zip(questions, answers, strict=True):
+            if question.discover and NO_SUCH_THING in answer.get("error", ""):
+                continue
+            assert "error" not in answer, f"{question.action} on {question.resource}: {answer['error']}"
+            assert question.discover or not answer["ignored"], (
+                f"{question.action} carries no {', '.join(answer['ignored'])}: the question proves nothing"
+            )
+        return [answer.get("result") == "Allowed" for answer in answers]
+
+    def end(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(10)
+        if self._process.stdout:
+            self._process.stdout.close()
+
+    def _introduced(self, role: Role) -> str:
+        """What the simulator knows the role by: a role that was changed for a test is another one of the same ARN."""
+        if id(role) not in self._known:
+            name = f"{role.arn} {len(self._known)}"
+            self._known[id(role)] = role, name  # the role is held, or another could get its id
+            self._say({"role": name, "session": role.session, "identity": role.policies, "boundary": role.boundary})
+        return self._known[id(role)][1]
+
+    def _say(self, line: Json) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(line) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        assert answer, "the IAM simulator ended; run `make test` to install it anew"
+        return json.loads(answer)
