@@ -98,6 +98,48 @@ def test_one_command_goes_back_from_a_release_that_was_killed_while_its_stack_we
     assert world.releaser().rollback().version == second
 
 
+def test_to_go_back_twice_goes_back_by_two(world: SmallWorld) -> None:
+    first, second, third = approved(world), approved(world), approved(world)
+    for arn in (first, second, third):
+        world.releaser().release(arn)
+
+    assert world.releaser().rollback().version == second
+    assert world.releaser().rollback().version == first
+    with pytest.raises(ReleaseError, match="no earlier version"):
+        world.releaser().rollback()
+
+
+def test_the_way_back_does_not_lead_to_a_version_that_was_left_by_going_back(world: SmallWorld) -> None:
+    first, left, third = approved(world), approved(world), approved(world)
+    world.releaser().release(first)
+    world.releaser().release(left)
+    world.releaser().rollback()
+    world.releaser().release(third)
+    world.releaser().release(third)  # which changes nothing, not the way back either
+
+    assert world.releaser().rollback().version == first
+
+
+def test_the_way_back_is_that_of_releases_that_succeeded(world: SmallWorld) -> None:
+    """One that was killed before its version served says nothing of what was live before that version."""
+    first, second, third = approved(world), approved(world), approved(world)
+    for arn in (first, second, third):
+        world.releaser().release(arn)
+    killed(world, second, lambda: world.parameters[PARAMETER] == second)
+
+    assert world.releaser().rollback().version == second
+    assert world.releaser().rollback().version == first
+
+
+def test_the_way_back_leads_past_versions_that_were_rejected_since(world: SmallWorld) -> None:
+    first, second, third = approved(world), approved(world), approved(world)
+    for arn in (first, second, third):
+        world.releaser().release(arn)
+    world.packages[second]["ModelApprovalStatus"] = "Rejected"
+
+    assert world.releaser().rollback().version == first
+
+
 def test_a_stack_that_claims_success_can_be_released_to_again(world: SmallWorld) -> None:
     first, second = approved(world), approved(world)
     world.releaser().release(first)
