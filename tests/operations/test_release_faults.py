@@ -10,8 +10,8 @@ import pytest
 from moto import mock_aws
 from small_world import CLAIMS, GROUP_ARN, PARAMETER, PLACE, STACK_FAILS, STAGE, KilledError, SmallWorld
 
-from operations.journal import BEGAN, FAILED, INTERRUPTED, REFUSED, ROLLED_BACK, SUCCEEDED, Asked
-from operations.serving_stack import ReleaseError
+from operations.journal import BEGAN, FAILED, INTERRUPTED, REFUSED, ROLLED_BACK, SUCCEEDED, Asked, BusyError
+from operations.serving_stack import ReleaseError, ServingStack
 from operations.versions import VersionError, arn_of
 
 if TYPE_CHECKING:
@@ -96,6 +96,26 @@ def test_one_command_goes_back_from_a_release_that_was_killed_while_its_stack_we
     killed(world, third, lambda: world.stack["StackStatus"] == "UPDATE_IN_PROGRESS")
 
     assert world.releaser().rollback().version == second
+
+
+def test_a_release_that_was_overtaken_while_its_stack_stuck_writes_nothing(
+    world: SmallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = approved(world), approved(world), approved(world)
+    world.releaser().release(first)
+
+    def stick(*_: Any) -> None:
+        world.let_lease_run_out()
+        world.journal.lease().take()
+        world.parameters[PARAMETER] = third  # what the release that took over wants
+        raise ReleaseError("the stack is stuck and stays so")
+
+    monkeypatch.setattr(ServingStack, "update", stick)
+    with pytest.raises(BusyError):
+        world.releaser().release(second)
+
+    assert world.parameters[PARAMETER] == third
+    assert outcomes(world)[0] == BEGAN  # for whoever has taken over to close
 
 
 def test_to_go_back_twice_goes_back_by_two(world: SmallWorld) -> None:
