@@ -1,6 +1,6 @@
 """The same version behind BentoML: a service of two workers, as its documentation has it, asked with rows in JSON.
 
-A data frame as the type of `rows` costs four times as much, so it is not what is compared; nor are access log and
+A data frame as the type of `rows` costs several times as much, so it is not what is compared; nor are access log and
 metrics.
 """
 

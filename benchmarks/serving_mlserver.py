@@ -1,7 +1,7 @@
 """The same version behind MLServer: a custom runtime, as its documentation has it, with the V2 inference protocol.
 
 A request brings the numbers as one tensor and each category as a tensor of strings. The data frame that MLServer can
-make of a tensor a column costs six times as much, so it is not what is compared.
+make of a tensor a column costs several times as much, so it is not what is compared.
 """
 
 from __future__ import annotations

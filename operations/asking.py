@@ -63,7 +63,7 @@ class Served:
         try:
             endpoint = self.client("sagemaker").describe_endpoint(EndpointName=self.endpoint)
         except ClientError:
-            return ""  # there is none yet
+            return ""  # there is none yet, or SageMaker cannot say just now: the next look asks again
         return str(endpoint.get("PendingDeploymentSummary", {}).get("EndpointConfigName", ""))
 
     def model(self, config: dict[str, Any]) -> str:

@@ -180,16 +180,20 @@ class Releaser:
     def _way_back(self, version: str | None) -> list[str]:
         """The version that is named if it was live, or those to go back to by themselves, the first the best.
 
-        They were live before the present one was released, and are not rejected: to go back twice goes back by two.
+        What was live when the present one was released, what was live when that one was, and so on, without those that
+        are rejected: to go back twice goes back by two, and never to a version that was left by going back.
         """
         sagemaker, live = self.client("sagemaker"), self.live()
         if version is not None:
             arn = versions.arn_of(sagemaker, self.place.group, version)
             return [arn] if arn in self._were_live() else []
         done = [entry for entry in self.journal.entries() if entry.outcome == SUCCEEDED and entry.cause != BACK]
-        released = [entry.version for entry in done]  # the latest first
-        before = released[released.index(live) + 1 :] if live in released else released
-        return [arn for arn in dict.fromkeys(before) if arn != live and versions.may_return(sagemaker, arn)]
+        previous = {e.version: e.previous for e in reversed(done) if e.version != e.previous}  # of its latest release
+        way = list(dict.fromkeys([live, self._proven(live)]))
+        while previous.get(way[-1], desired.NONE) not in {desired.NONE, *way}:
+            way.append(previous[way[-1]])
+        way = way if len(way) > 1 or live in previous else self._were_live()
+        return [arn for arn in way if arn not in {live, desired.NONE} and versions.may_return(sagemaker, arn)]
 
     def _release(self, lease: Lease, arn: str, asked: Asked) -> Entry:
         begun = time.monotonic()

@@ -13,7 +13,7 @@ import queue
 import threading
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
@@ -31,8 +31,10 @@ MOST_WAITING = 1_000
 """Records that may wait to be written; a request of the largest size is 25 MB, so they are counted in bytes as well."""
 
 MOST_BYTES = 64 * 2**20
-FILE_RECORDS, FILE_SECONDS = 500, 60.0
-"""A file is written when it has so many records, or is so old."""
+"""Bytes of all records that are held: those that wait, and those of the file that is gathered or being written."""
+
+FILE_RECORDS, FILE_BYTES, FILE_SECONDS = 500, 8 * 2**20, 60.0
+"""A file is written when it has so many records or bytes, or is so old; one record may be larger."""
 
 WHOLE = 100
 TEXT = {"text/csv": "CSV", "application/json": "JSON", "application/jsonlines": "JSON"}
@@ -112,28 +114,39 @@ class Capture:
         self._writer.join(seconds)
 
     def _run(self) -> None:
-        while not self._ended.is_set() or self._waiting.qsize():
-            found = self._gathered()
-            if found:
-                self._file(found)
+        first: Exchange | None = None
+        while first or not self._ended.is_set() or self._waiting.qsize():
+            first = first or self._waiting.get()
+            if first:
+                first = self._kept(first)
 
-    def _gathered(self) -> list[Exchange]:
-        """The exchanges of one file: the first that comes, and what follows it within the hour and the limits."""
-        found: list[Exchange] = []
-        until = None
+    def _kept(self, first: Exchange) -> Exchange | None:
+        """Writes the file that begins with `first`; the first of the next one, if it has come. Room is made after."""
+        found, following = self._gathered(first)
+        self._file(found)
+        with self._lock:
+            self._bytes -= sum(exchange.size for exchange in found)
+        return following
+
+    def _gathered(self, first: Exchange) -> tuple[list[Exchange], Exchange | None]:
+        """The exchanges of one file, which follow `first` within its hour and the limits; and the first of the next.
+
+        A file lies in the folder of its hour, so it ends with it.
+        """
+        found, size, hour = [first], first.size, first.at.replace(minute=0, second=0, microsecond=0)
+        until = min(first.at + timedelta(seconds=self.file_seconds), hour + timedelta(hours=1))
         while len(found) < FILE_RECORDS:
-            left = None if until is None else max(0.0, (until - datetime.now(UTC)).total_seconds())
             try:
-                exchange = self._waiting.get(timeout=left)
+                exchange = self._waiting.get(timeout=max(0.0, (until - datetime.now(UTC)).total_seconds()))
             except queue.Empty:
                 break
             if exchange is None:
                 break
-            with self._lock:
-                self._bytes -= exchange.size
+            if size + exchange.size > FILE_BYTES or not hour <= exchange.at < hour + timedelta(hours=1):
+                return found, exchange
             found.append(exchange)
-            until = until or datetime.fromtimestamp(exchange.at.timestamp() + self.file_seconds, UTC)
-        return found
+            size += exchange.size
+        return found, None
 
     def _file(self, exchanges: list[Exchange]) -> None:
         first = exchanges[0].at
@@ -142,7 +155,8 @@ class Capture:
             self.write(name, b"".join(exchange.line() for exchange in exchanges))
             self.written += len(exchanges)
         except Exception:  # whatever keeps a file from being written must not end the writer
-            self.dropped += len(exchanges)
+            with self._lock:
+                self.dropped += len(exchanges)
             log.exception("%d captured requests could not be written; %d dropped so far", len(exchanges), self.dropped)
 
 

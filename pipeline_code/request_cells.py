@@ -85,15 +85,8 @@ class Cells:
 
     def _exact(self, line: str) -> Row:
         """The same in everything that float() reads."""
-        row = []
-        for cell, codes in zip(line.split(",", len(self._codes)), self._codes, strict=True):
-            if codes is not None:
-                row.append(codes.get(cell, MISSING))
-            elif cell in EMPTY:
-                row.append(MISSING)
-            else:
-                row.append(_finite(float(cell)))
-        return row
+        cells = line.split(",", len(self._codes))
+        return [_from_text(cell, codes) for cell, codes in zip(cells, self._codes, strict=True)]
 
     def _checked(self, number: int, cells: Sequence[Any], read: Callable[[Any, Any], float], problems: Problems) -> Row:
         row = []

@@ -15,6 +15,7 @@ import gc
 import logging
 import os
 import sys
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -42,6 +43,10 @@ SMALL_BYTES = 64 * 2**10
 """A body up to this size is answered at once; larger ones in a thread, so that they hold up nobody."""
 
 LARGE_AT_A_TIME = 2
+BODIES_AT_A_TIME = 4
+"""Bodies above SMALL_BYTES that a worker holds. Others wait unread, within BODY_SECONDS, so that many slow senders of
+large bodies cost no memory; what they cost is time of others who send large ones, too."""
+
 GARBAGE_AFTER = 50_000
 """Objects made and not freed after which garbage is looked for; Python's own number is 700."""
 
@@ -66,7 +71,7 @@ class Server:
     def __init__(self, folder: Path) -> None:
         self._served = Served(folder)
         self._handler = Handler(self._served)
-        self._large = asyncio.Semaphore(LARGE_AT_A_TIME)
+        self._large, self._bodies = asyncio.Semaphore(LARGE_AT_A_TIME), asyncio.Semaphore(BODIES_AT_A_TIME)
         self._proven = False
         self._capture = capture.begin(CaptureEnvironment.parse())
         _look_for_garbage_less()
@@ -102,17 +107,20 @@ class Server:
         asked = _asked(scope["headers"])
         if isinstance(asked, Answer):
             return asked
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await _body(asked.length, receive)
-        except TimeoutError:
-            return _refusal(408, f"the body did not come within {BODY_SECONDS:.0f} seconds")
-        if body is None:
-            return _refusal(413, f"the body is larger than {MOST_BYTES:,} bytes; send fewer rows, or use batch")
-        if len(body) <= SMALL_BYTES:
-            return self._predicted(body, asked)
-        async with self._large:
-            return await asyncio.to_thread(self._predicted, body, asked)
+        async with AsyncExitStack() as room:  # held until the answer is made
+            try:
+                async with asyncio.timeout(BODY_SECONDS):
+                    body = await _body(asked.length, receive, lambda: room.enter_async_context(self._bodies))
+            except ConnectionResetError:
+                return _refusal(400, "the body ended before its end")  # nobody is there to read it
+            except TimeoutError:
+                return _refusal(408, f"the body did not come within {BODY_SECONDS:.0f} seconds")
+            if body is None:
+                return _refusal(413, f"the body is larger than {MOST_BYTES:,} bytes; send fewer rows, or use batch")
+            if len(body) <= SMALL_BYTES:
+                return self._predicted(body, asked)
+            async with self._large:
+                return await asyncio.to_thread(self._predicted, body, asked)
 
     def at_once(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Answer:
         """The answer to a small POST /invocations that has come whole; see pipeline_code.short_way."""
@@ -162,8 +170,11 @@ def differences(handler: Handler, served: Served) -> str | None:
     )
 
 
-async def _body(claimed: str, receive: Receive) -> bytes | None:
-    """The whole body, or None if it is too large; what the header claims is not believed, only refused."""
+async def _body(claimed: str, receive: Receive, room: Callable[[], Awaitable[None]]) -> bytes | None:
+    """The whole body, or None if it is too large; what the header claims is not believed, only refused.
+
+    `room` is waited for before more than a small one is kept. Raises ConnectionResetError if the client goes away.
+    """
     if claimed.isdigit() and int(claimed) > MOST_BYTES:
         return None
     message = await receive()
@@ -171,10 +182,16 @@ async def _body(claimed: str, receive: Receive) -> bytes | None:
     if not message.get("more_body"):  # nearly always
         return body if len(body) <= MOST_BYTES else None
     parts, size = [body], len(body)
+    if size > SMALL_BYTES:
+        await room()
     while message.get("more_body"):
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionResetError
+        before, size = size, size + len(message.get("body", b""))
+        if before <= SMALL_BYTES < size:
+            await room()
         parts.append(message.get("body", b""))
-        size += len(parts[-1])
         if size > MOST_BYTES:
             return None
     return b"".join(parts)

@@ -31,9 +31,7 @@ class ShortWay(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """A packet; what is held at its end has not come whole, as from clients that send head and body apart."""
-        if self._patience:
-            self._patience.cancel()
-            self._patience = None
+        self._lose_patience()
         super().data_received(data)
         if self._held is None or self.transport.is_closing():
             return
@@ -45,8 +43,7 @@ class ShortWay(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody is left to answer."""
         self._held = None
-        if self._patience:
-            self._patience.cancel()
+        self._lose_patience()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
@@ -109,12 +106,15 @@ class ShortWay(HttpToolsProtocol):
 
     def _the_long_way(self) -> None:
         held, self._held = self._held, None
-        if self._patience:
-            self._patience.cancel()
-            self._patience = None
+        self._lose_patience()
         super().on_headers_complete()
         if held:
             super().on_body(held)
+
+    def _lose_patience(self) -> None:
+        if self._patience:
+            self._patience.cancel()
+            self._patience = None
 
 
 def _written(answer: Answer) -> bytes:

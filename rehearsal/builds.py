@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from moto.codebuild import responses
+from moto.codebuild.models import codebuild_backends
 from moto.codebuild.responses import CodeBuildResponse
 
 from rehearsal import standins
@@ -93,6 +94,14 @@ class Builds:
         install(CodeBuildResponse, {name: getattr(self, name) for name in dir(type(self)) if name[0].isupper()})
         for check in ("_validate_required_params_source", "_validate_required_params_artifacts"):
             setattr(responses, check, _where_needed(getattr(responses, check)))
+
+    def UpdateProject(self, caller: Caller, request: Json) -> Json:  # noqa: N802 AWS's name
+        """What is not named stays as it was; a build that runs keeps what it began with."""
+        kept, name = codebuild_backends[caller.account][caller.region].codebuild_projects, request["name"]
+        if name not in kept:
+            raise ServiceError("ResourceNotFoundException", f"Project cannot be found: {name}")
+        kept[name].project_metadata.update(request)
+        return {"project": self.place(caller).client("codebuild").batch_get_projects(names=[name])["projects"][0]}
 
     def StartBuild(self, caller: Caller, request: Json) -> Json:  # noqa: N802 AWS's name
         name = request["projectName"]

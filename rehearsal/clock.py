@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+LOOK_SECONDS = 1.0
+
+
 @dataclass(frozen=True)
 class Wait:
     """A wait that was skipped: how long, what for, and the time it ended."""
@@ -45,6 +48,17 @@ class Clock:
     def listen(self, heard: Callable[[datetime, datetime], None]) -> None:
         """`heard(before, after)` is called whenever time was skipped."""
         self._heard.append(heard)
+
+    def follow(self, look: Callable[[], None]) -> None:
+        """`look()` is called whenever time was skipped, and each second as it passes by itself."""
+        self.listen(lambda _before, _after: look())
+
+        def watch() -> None:
+            while True:
+                threading.Event().wait(LOOK_SECONDS)
+                look()
+
+        threading.Thread(target=watch, daemon=True).start()
 
     def told(self) -> dict[str, Any]:
         """All waits so far, and what they add up to in seconds."""

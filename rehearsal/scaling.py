@@ -32,7 +32,6 @@ Json = dict[str, Any]
 log = logging.getLogger(__name__)
 
 SAGEMAKER = "sagemaker"
-LOOK_SECONDS = 1.0
 FILTERS = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 
 
@@ -58,13 +57,7 @@ class Scaling:
         setattr(ApplicationAutoscalingBackend, "register_scalable_target", register_scalable_target)  # noqa: B010 a mend of moto
 
     def start(self) -> None:
-        clock.listen(lambda _before, _after: self.look())
-        threading.Thread(target=self._watch, daemon=True).start()
-
-    def _watch(self) -> None:
-        while True:
-            threading.Event().wait(LOOK_SECONDS)
-            self.look()
+        clock.follow(self.look)
 
     def DescribeScalingActivities(self, caller: Caller, request: Json) -> Json:  # noqa: N802 AWS's name
         wanted = {key: request[key] for key in FILTERS if request.get(key)}

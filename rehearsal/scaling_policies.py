@@ -22,8 +22,6 @@ COOLDOWN_SECONDS = 300
 ROUNDING = 1e-9
 """Thirds of requests add up to a little more than whole ones."""
 
-ADJUSTMENTS = ("ChangeInCapacity", "ExactCapacity", "PercentChangeInCapacity")
-
 
 @dataclass(frozen=True)
 class Limits:

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0
-
 
 class Schedules:
     """Carries out the schedules of all accounts."""
@@ -39,13 +37,7 @@ class Schedules:
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        clock.listen(lambda _before, _after: self.look())
-        threading.Thread(target=self._watch, daemon=True).start()
-
-    def _watch(self) -> None:
-        while True:
-            threading.Event().wait(LOOK_SECONDS)
-            self.look()
+        clock.follow(self.look)
 
     def look(self) -> None:
         """Carry out what fell due since the last look."""

@@ -10,8 +10,8 @@ import pytest
 from moto import mock_aws
 from small_world import CLAIMS, GROUP_ARN, PARAMETER, PLACE, STACK_FAILS, STAGE, KilledError, SmallWorld
 
-from operations.journal import BEGAN, FAILED, INTERRUPTED, REFUSED, ROLLED_BACK, SUCCEEDED, Asked
-from operations.serving_stack import ReleaseError
+from operations.journal import BEGAN, FAILED, INTERRUPTED, REFUSED, ROLLED_BACK, SUCCEEDED, Asked, BusyError
+from operations.serving_stack import ReleaseError, ServingStack
 from operations.versions import VersionError, arn_of
 
 if TYPE_CHECKING:
@@ -96,6 +96,68 @@ def test_one_command_goes_back_from_a_release_that_was_killed_while_its_stack_we
     killed(world, third, lambda: world.stack["StackStatus"] == "UPDATE_IN_PROGRESS")
 
     assert world.releaser().rollback().version == second
+
+
+def test_a_release_that_was_overtaken_while_its_stack_stuck_writes_nothing(
+    world: SmallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = approved(world), approved(world), approved(world)
+    world.releaser().release(first)
+
+    def stick(*_: Any) -> None:
+        world.let_lease_run_out()
+        world.journal.lease().take()
+        world.parameters[PARAMETER] = third  # what the release that took over wants
+        raise ReleaseError("the stack is stuck and stays so")
+
+    monkeypatch.setattr(ServingStack, "update", stick)
+    with pytest.raises(BusyError):
+        world.releaser().release(second)
+
+    assert world.parameters[PARAMETER] == third
+    assert outcomes(world)[0] == BEGAN  # for whoever has taken over to close
+
+
+def test_to_go_back_twice_goes_back_by_two(world: SmallWorld) -> None:
+    first, second, third = approved(world), approved(world), approved(world)
+    for arn in (first, second, third):
+        world.releaser().release(arn)
+
+    assert world.releaser().rollback().version == second
+    assert world.releaser().rollback().version == first
+    with pytest.raises(ReleaseError, match="no earlier version"):
+        world.releaser().rollback()
+
+
+def test_the_way_back_does_not_lead_to_a_version_that_was_left_by_going_back(world: SmallWorld) -> None:
+    first, left, third = approved(world), approved(world), approved(world)
+    world.releaser().release(first)
+    world.releaser().release(left)
+    world.releaser().rollback()
+    world.releaser().release(third)
+    world.releaser().release(third)  # which changes nothing, not the way back either
+
+    assert world.releaser().rollback().version == first
+
+
+def test_the_way_back_is_that_of_releases_that_succeeded(world: SmallWorld) -> None:
+    """One that was killed before its version served says nothing of what was live before that version."""
+    first, second, third = approved(world), approved(world), approved(world)
+    for arn in (first, second, third):
+        world.releaser().release(arn)
+    killed(world, second, lambda: world.parameters[PARAMETER] == second)
+
+    assert world.releaser().rollback().version == second
+    assert world.releaser().rollback().version == first
+
+
+def test_the_way_back_leads_past_versions_that_were_rejected_since(world: SmallWorld) -> None:
+    first, second, third = approved(world), approved(world), approved(world)
+    for arn in (first, second, third):
+        world.releaser().release(arn)
+    world.packages[second]["ModelApprovalStatus"] = "Rejected"
+
+    assert world.releaser().rollback().version == first
 
 
 def test_a_stack_that_claims_success_can_be_released_to_again(world: SmallWorld) -> None:

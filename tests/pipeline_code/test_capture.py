@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,24 +84,83 @@ def test_a_writer_that_hangs_holds_up_nobody_and_drops_are_counted() -> None:
     assert kept.written == 11
 
 
-def test_large_requests_are_bounded_by_their_bytes() -> None:
-    hangs, free = threading.Event(), threading.Event()
+def stuck() -> tuple[Callable[[str, bytes], None], list[int], threading.Event]:
+    """What writes nothing until it may; the records of each file that was begun; and the word that it may."""
+    begun_with: list[int] = []
+    free = threading.Event()
 
-    def write(_name: str, _content: bytes) -> None:
-        hangs.set()
+    def write(_name: str, content: bytes) -> None:
+        begun_with.append(content.count(b"\n"))
         free.wait(GRACE)
 
-    kept = Capture(100, write, file_seconds=0.0)
-    kept.offer(b"first", "text/csv", b"", "text/csv")
-    assert hangs.wait(GRACE)
+    return write, begun_with, free
 
+
+def test_large_requests_are_bounded_by_their_bytes_until_they_are_written() -> None:
+    write, files, free = stuck()
+    kept = Capture(100, write)  # a file is gathered for a minute, and those in it are in memory too
+
+    large = b"x" * 2**20
+    for _ in range(200):
+        kept.offer(large, "text/csv", b"", "text/csv")
+
+    assert kept.dropped == 200 - 64  # 64 MB are held
+    free.set()
+    kept.end(GRACE)
+    assert kept.written == 64
+    assert files == [8] * 8  # nor does one file take them all
+
+
+def test_there_is_room_again_for_what_was_written() -> None:
+    write, _, free = stuck()
+    kept = Capture(100, write)
     large = b"x" * 2**20
     for _ in range(65):
         kept.offer(large, "text/csv", b"", "text/csv")
-
-    assert kept.dropped == 1  # 64 MB may wait
     free.set()
+    while kept.written < 48:
+        pass
+
+    for _ in range(40):
+        kept.offer(large, "text/csv", b"", "text/csv")
     kept.end(GRACE)
+
+    assert (kept.written, kept.dropped) == (104, 1)
+
+
+def test_a_record_larger_than_a_file_has_one_of_its_own() -> None:
+    write, files, free = stuck()
+    free.set()
+    kept = Capture(100, write)
+    for size in (1, 25 * 2**20, 1):
+        kept.offer(b"x" * size, "text/csv", b"", "text/csv")
+    kept.end(GRACE)
+
+    assert files == [1, 1, 1]
+
+
+def test_a_file_ends_with_its_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who reads the files of an hour finds all of that hour in its folder, and nothing else."""
+    times = [datetime(2026, 3, 1, 10, 59, 58, tzinfo=UTC) + timedelta(seconds=n) for n in range(4)]
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return (next(told) if threading.current_thread() is threading.main_thread() else times[0]).astimezone(tz)
+
+    told = iter(times)
+    monkeypatch.setattr(capture, "datetime", Clock)
+    kept = begun(tmp_path)
+    for number in range(4):
+        kept.offer(str(number).encode(), "text/csv", b"", "text/csv")
+    kept.end(GRACE)
+
+    assert sorted(file.parent.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*.jsonl")) == [
+        "2026/03/01/10",
+        "2026/03/01/11",
+    ]
+    assert [record["captureData"]["endpointInput"]["data"] for record in records(tmp_path)] == ["0", "1", "2", "3"]
+    assert (kept.written, kept.dropped) == (4, 0)
 
 
 def test_what_cannot_be_written_is_counted_and_the_next_is_written() -> None:

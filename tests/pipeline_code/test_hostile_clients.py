@@ -127,3 +127,23 @@ def test_headers_without_measure_are_refused(running: Running) -> None:
 
     assert not answer.startswith(b"HTTP/1.1 5")
     assert running.ask("GET", "/ping")[0] == 200
+
+
+@pytest.mark.usefixtures("stays_small")
+def test_many_who_send_large_bodies_slowly_are_not_all_held(running: Running, rows: pl.DataFrame) -> None:
+    """Twelve times twenty megabytes: some are taken in, the others' bytes stay with them; small requests go on."""
+    head = b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\ncontent-length: 25000000\r\n\r\n"
+    part = b"1" * (20 * MEGABYTE)
+    stopped = 0
+    with ExitStack() as open_ones:
+        for _ in range(12):
+            connection = open_ones.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=20))
+            connection.sendall(head)
+            connection.settimeout(0.5)
+            try:
+                connection.sendall(part)
+            except TimeoutError:
+                stopped += 1
+        line = rows.head(1).write_csv(include_header=False)
+        assert running.ask("POST", "/invocations", line, content_type="text/csv")[0] == 200
+        assert stopped

@@ -128,6 +128,15 @@ def test_a_probability_comes_with_its_class(handler: Handler, rows: pl.DataFrame
         ("text/html, application/jsonlines;q=0.5", "application/jsonlines"),
         ("application/*", "application/json"),
         ("text/csv", "text/csv"),
+        ("text/csv;q=0, application/json", "application/json"),
+        ("text/csv;q=0, */*", "application/json"),
+        ("*/*, text/*;q=0", "application/json"),
+        ("text/csv;q=0.1, application/jsonlines;q=0.9, application/json ; Q=0.8", "application/jsonlines"),
+        ("application/json;q=0.5, */*;q=0.1", "application/json"),
+        ("application/json;q=0.5, text/*", "text/csv"),
+        ("application/jsonl;charset=utf-8;q=1.000, text/csv;q=0.999", "application/jsonlines"),
+        ("application/jsonlines, application/json", "application/jsonlines"),
+        ("application/json;q=much", "application/json"),
     ],
 )
 def test_accept_is_honoured(handler: Handler, rows: pl.DataFrame, accept: str, media: str) -> None:
@@ -159,14 +168,17 @@ def changed(rows: pl.DataFrame, **values: Any) -> str:
     return json.dumps([{**rows.row(0, named=True)}, {**rows.row(1, named=True), **values}])
 
 
-@pytest.mark.parametrize("value", ["abc", True, [1], {"a": 1}])
-def test_a_wrong_value_is_told_with_its_place(handler: Handler, rows: pl.DataFrame, value: Any) -> None:
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [("abc", "abc"), ("x" * 51, "x" * 47 + "..."), (True, "True"), ([1], "a list of 1"), ({"a": 1}, "a record of 1")],
+)
+def test_a_wrong_value_is_told_with_its_place(handler: Handler, rows: pl.DataFrame, value: Any, shown: str) -> None:
     status, answer = asked(handler, changed(rows, temp=value), "application/json")
 
     assert status == 400
     (problem,) = answer["problems"]
     assert (problem["row"], problem["column"], problem["allowed"]) == (2, "temp", "a finite number or null")
-    assert problem["value"] == (value if isinstance(value, str) else repr(value))
+    assert problem["value"] == shown
 
 
 @pytest.mark.parametrize("cell", ["abc", "nan", "NaN", "inf", "-Infinity", "1e999", "1_000", "0x10", "1,5"])
@@ -194,6 +206,30 @@ def test_all_problems_are_counted_and_the_first_are_listed(handler: Handler) -> 
     assert status == 400
     assert answer["error"] == "30 values cannot be used, the first 20 are listed"
     assert len(answer["problems"]) == 20
+
+
+def test_what_follows_a_wrong_row_is_looked_at_and_not_kept(handler: Handler, rows: pl.DataFrame) -> None:
+    line = lines(rows.head(1))
+
+    _, answer = asked(handler, line + "1,2\n" + line * 3_000 + "1,2\n")
+
+    assert [problem["row"] for problem in answer["problems"]] == [2, 3_003]
+
+
+@pytest.mark.parametrize("shape", ["value", "row", "rows", "record"])
+@pytest.mark.parametrize("mark", ["[]", "{}"])
+def test_json_may_be_nested_as_deep_as_it_likes(handler: Handler, rows: pl.DataFrame, shape: str, mark: str) -> None:
+    """What JSON's reader still takes is deeper than Python shows."""
+    for depth in range(900, 1_031):
+        inner = "[" * depth + "]" * depth if mark == "[]" else '{"a":' * depth + "1" + "}" * depth
+        body = {
+            "value": inner,
+            "row": f"[{inner}, 1]",
+            "rows": f"[[1], {inner}]",
+            "record": changed(rows, temp="HERE").replace('"HERE"', inner),
+        }[shape]
+        for media in ("application/json", "application/jsonlines"):
+            assert handler.answer(body.encode(), media).status == 400
 
 
 @pytest.mark.parametrize(
@@ -229,6 +265,8 @@ def test_what_is_no_request_is_told_why(handler: Handler, body: str | bytes, med
         ("text/csv; charset=utf-16", "", 415),
         ("text/csv", "image/png", 406),
         ("application/json", "text/html;q=1", 406),
+        ("text/csv", "text/csv;q=0", 406),
+        ("text/csv", "application/json;q=0.0, text/html, */*;q=0", 406),
     ],
 )
 def test_other_media_types_are_refused(

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -224,3 +225,24 @@ def test_a_request_that_has_begun_is_finished_when_the_server_ends(root: Path, l
             connection.sendall(lines[0][10:])
 
             assert answers(connection, 1)[0][0] == 200
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["whole", "hung up"])
+def test_half_a_body_is_neither_answered_nor_captured(root: Path, lines: list[bytes], *, ends: bool) -> None:
+    """Two good rows of many, and then nobody: what came would be a request of its own."""
+    app, kept, told = Server(root / "model"), [], []
+    app._capture = SimpleNamespace(offer=lambda body, *_: kept.append(body))  # type: ignore[assignment]
+    rest = {"type": "http.request", "body": b"".join(lines[2:4])} if ends else {"type": "http.disconnect"}
+    messages = iter([{"type": "http.request", "body": b"".join(lines[:2]), "more_body": True}, rest])
+
+    async def receive() -> Any:
+        return next(messages)
+
+    async def send(message: Any) -> None:
+        told.append(message.get("status"))
+
+    scope = {"type": "http", "method": "POST", "path": "/invocations", "headers": [(b"content-type", b"text/csv")]}
+    asyncio.run(app(scope, receive, send))
+
+    assert told[0] == (200 if ends else 400)
+    assert [body.count(b"\n") for body in kept] == ([4] if ends else [])

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import Assembly
+from conftest import Assembly, synthesize
 
+import app
 from commands.rehearse import sites
 from operations.journal import BEGAN, REFUSED, Journal
 from rehearsal.cdk import Cdk
@@ -30,6 +31,9 @@ TOOLING, STRANGER = "444444444444", "555555555555"
 ENVIRONMENTS = ("dev", "staging", "prod")
 MODEL = "flight_delay"
 ARTIFACT = f"runs/{MODEL}/execution/package/model.tar.gz"
+OURS, THEIRS = "o-a1b2c3d4e5", "o-f6a7b8c9d0"
+"""The organization within which dev shares, and another."""
+
 EXECUTION_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
 
 
@@ -48,12 +52,22 @@ class Organization:
 
 
 @pytest.fixture(scope="module")
-def organization(tmp_path_factory: pytest.TempPathFactory, assembly: Assembly) -> Iterator[Organization]:
+def limited(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """All environments of a platform that shares within its organization."""
+    config = load()
+    platform = config.platform.model_copy(update={"organization_id": OURS})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app, "load", lambda: config.model_copy(update={"platform": platform}))
+        return synthesize(tmp_path_factory.mktemp("limited") / "cdk.out")
+
+
+@pytest.fixture(scope="module")
+def organization(tmp_path_factory: pytest.TempPathFactory, limited: Assembly) -> Iterator[Organization]:
     """Four accounts bootstrapped with trust, three environments deployed by one command."""
     folder, config = tmp_path_factory.mktemp("organization"), load()
     names = {name: Names.of(config.platform, config.environment(name)) for name in ENVIRONMENTS}
     region = names["dev"].region
-    with EmbeddedAws(folder / "aws", ROOT / ".venv-job/bin/python") as aws:
+    with EmbeddedAws(folder / "aws", ROOT / ".venv-job/bin/python", OURS) as aws:
 
         def bootstrap(account: str) -> None:
             cdk = Cdk(ROOT, folder, aws.environment(account, region), folder / f"bootstrap-{account}.log")
@@ -65,7 +79,7 @@ def organization(tmp_path_factory: pytest.TempPathFactory, assembly: Assembly) -
             list(together.map(bootstrap, [TOOLING, *(name.account for name in names.values())]))
         cdk = Cdk(ROOT, folder, aws.environment(TOOLING, region), folder / "deploy.log")
         choices = ["--require-approval", "never", "--method", "direct", "--concurrency", "4"]
-        cdk.run("deploy", "--app", str(assembly.folder), "*/*", *choices)
+        cdk.run("deploy", "--app", str(limited.folder), "*/*", *choices)
         yield Organization(aws, names)
 
 
@@ -97,9 +111,9 @@ def stacks(organization: Organization, who: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_each_environment_stands_in_its_own_account(organization: Organization, assembly: Assembly, name: str) -> None:
+def test_each_environment_stands_in_its_own_account(organization: Organization, limited: Assembly, name: str) -> None:
     account = organization.names[name].account
-    manifests = [json.loads(file.read_text()) for file in assembly.folder.rglob("manifest.json")]
+    manifests = [json.loads(file.read_text()) for file in limited.folder.rglob("manifest.json")]
     declared = {
         artifact["properties"]["stackName"]
         for manifest in manifests
@@ -231,7 +245,7 @@ class Policies:
     by_service: dict[str, Any]
     owner: str
 
-    def let(self, role: str, action: str, resource: str, organization_id: str | None = None) -> bool:
+    def let(self, role: str, organization_id: str | None, action: str, resource: str) -> bool:
         principal = Principal(role.split(":")[4], role, organization_id)
         context = {"kms:ViaService": "s3.eu-west-1.amazonaws.com"} if action.startswith("kms:") else {}
         policy = self.by_service[resource if action.startswith("s3:") else action.split(":", maxsplit=1)[0]]
@@ -304,10 +318,11 @@ ASKED = {
 }
 
 
+@pytest.mark.parametrize("member_of", [OURS, THEIRS, None])
 @pytest.mark.parametrize("role", list(MAY))
 @pytest.mark.parametrize("who", ["staging", "prod"])
-def test_each_role_may_what_it_needs_and_no_more(
-    organization: Organization, policies: Policies, who: str, role: str
+def test_each_role_may_what_it_needs_and_no_more_while_its_account_is_in_the_organization(
+    organization: Organization, policies: Policies, who: str, role: str, member_of: str | None
 ) -> None:
     names = organization.names[who]
     roles = {
@@ -318,9 +333,9 @@ def test_each_role_may_what_it_needs_and_no_more(
     }
     wanted = MAY[role] | (CROWNS if (who, role) == ("prod", "releaser") else set())
 
-    found = {asked for asked in ASKED if policies.let(names.role_arn(roles[role]), *asked)}
+    found = {asked for asked in ASKED if policies.let(names.role_arn(roles[role]), member_of, *asked)}
 
-    assert found == wanted
+    assert found == (wanted if member_of == OURS else set())
 
 
 def test_the_key_of_dev_opens_for_its_readers_and_does_nothing_else(organization: Organization) -> None:

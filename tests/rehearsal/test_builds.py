@@ -221,6 +221,21 @@ def test_variables_from_elsewhere_are_refused(yard: Yard) -> None:
         yard.start(environmentVariablesOverride=[{"name": "A", "value": "b", "type": "SECRETS_MANAGER"}])
 
 
+def test_a_project_that_is_changed_builds_what_it_says_now(yard: Yard) -> None:
+    variables = [{"name": "A", "value": "kept"}]
+    yard.project(phased(build=["echo before"]), environment={"environmentVariables": variables})
+    codebuild, source = yard.client("codebuild"), {"type": "S3", "location": f"{yard.bucket}/source.zip"}
+
+    codebuild.update_project(
+        name="one", source={**source, "buildspec": json.dumps(phased(build=["echo after, $A"]))}, timeoutInMinutes=7
+    )
+
+    found = yard.ended(yard.start())
+    assert (yard.said(found), found["timeoutInMinutes"]) == (["after, kept"], 7)
+    with pytest.raises(ClientError, match="Project cannot be found: two"):
+        codebuild.update_project(name="two", timeoutInMinutes=7)
+
+
 def test_a_source_that_is_not_there_fails_the_build(yard: Yard) -> None:
     yard.project(phased(build=["true"]))
 
