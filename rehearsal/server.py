@@ -32,6 +32,7 @@ from rehearsal import (
     callers,
     codepipelines,
     components,
+    costs,
     coverage,
     dimensions,
     endpoints,
@@ -40,6 +41,7 @@ from rehearsal import (
     images_api,
     jobs,
     keys,
+    organization_policies,
     pipelines,
     registry,
     transforms,
@@ -192,6 +194,8 @@ def run(state: Path, job_python: Path, organization: str | None) -> None:
     release_python = job_python.parent.parent.parent / ".venv-release/bin/python"
     builds.Builds(server.place, server.keys, state / "builds", release_python).install()
     codepipelines.CodePipelines(server.place).install()
+    costs.Costs().install()
+    organization_policies.install_policies()
     dimensions.install()
     hosting = endpoints.Endpoints(server.place, server.keys, state, images)
     hosting.install()

@@ -16,6 +16,7 @@ from aws_cdk import aws_kms as kms
 
 from stacks.boundary import make_boundary
 from stacks.boundary_documents import LOOKS, Limits, deployments_boundary
+from stacks.budgets import account_budget
 from stacks.key import KeyPlace, make_key, opened_to
 from stacks.permissions import accept_inline_policy, acknowledge, allow, wildcard_finding
 from stacks.stack_set_template import StackSetTemplate
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "Key and boundary of an account, before the platform is deployed to it"
 OUTER = "The limit of what deployments may do allows everything that it does not deny; their own policies grant."
-PARTS: tuple[Callable[[Baseline], None], ...] = ()
+PARTS: tuple[Callable[[Baseline], None], ...] = (account_budget,)
 """What else each account gets, a function each, such as its budget; `baseline.once` for what an account has once."""
 
 
