@@ -18,6 +18,7 @@ from stacks.boundary import make_boundary
 from stacks.boundary_documents import LOOKS, Limits, deployments_boundary
 from stacks.budgets import account_budget
 from stacks.key import KeyPlace, make_key, opened_to
+from stacks.organization import admit
 from stacks.permissions import accept_inline_policy, acknowledge, allow, wildcard_finding
 from stacks.stack_set_template import StackSetTemplate
 
@@ -98,6 +99,8 @@ class Baseline(StackSetTemplate):
         place = KeyPlace(names.key_alias, cdk.Aws.ACCOUNT_ID, cdk.Aws.REGION, names.platform)
         days = self.config.key_rotation_days
         key = make_key(self, place, rotation_days=days, removal=cdk.RemovalPolicy.RETAIN)
+        if self._organization_id:
+            admit(key, self._organization_id)
         cdk.CfnOutput(self, "KeyArn", value=key.key_arn, export_name=names.key_export)
         template = key.node.default_child
         assert isinstance(template, kms.CfnKey)  # noqa: S101 a key made here has one

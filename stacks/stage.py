@@ -18,6 +18,7 @@ from stacks.image import Image
 from stacks.names import Names, title
 from stacks.network import Network
 from stacks.notices import Notices
+from stacks.organization import keep_within
 from stacks.personas import Personas
 from stacks.readers import Readers
 from stacks.registry import Registry
@@ -64,6 +65,8 @@ class EnvironmentStage(cdk.Stage):
         self._train()
         self._serve()
         self._people()
+        if config.platform.organization_id:
+            keep_within(self, config.platform.organization_id)
         # Boundary and buckets are named, not referred to, so CloudFormation must be told what comes first.
         for room in self.node.children:
             if isinstance(room, cdk.Stack) and room is not self._governance:
