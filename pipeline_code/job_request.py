@@ -33,7 +33,7 @@ class JobStep:
         rendered: Json = {
             "Name": title(self.step),
             "Type": self.step.kind,
-            "Arguments": arguments,
+            "Arguments": {**arguments, **self._tags()},
             "RetryPolicies": [*job_retries(patience), call_retries(patience)],
         }
         if self.step.property_file:
@@ -42,6 +42,10 @@ class JobStep:
         if self.step.cached and patience.cache_days:
             rendered["CacheConfig"] = {"Enabled": True, "ExpireAfter": f"P{patience.cache_days}D"}
         return rendered
+
+    def _tags(self) -> Json:
+        tags = [{"Key": key, "Value": value} for key, value in sorted(self.around.tags.items())]
+        return {"Tags": tags} if tags else {}
 
     @property
     def _resources(self) -> JobResources:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Patience:
 class Surroundings:
     """`inputs` holds the URI of each external artifact, of the listing its prefix.
 
+    `tags` are those of the jobs, and say whose cost they are.
     `runs_uri`, `temporary_uri` and `provenance_uri` are prefixes below which each execution gets a folder of its own.
     """
 
@@ -52,3 +53,4 @@ class Surroundings:
     security_group_ids: Sequence[str]
     model_package_group: str
     patience: Patience = Patience()
+    tags: Mapping[str, str] = field(default_factory=dict)

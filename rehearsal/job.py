@@ -98,7 +98,8 @@ class Job:
             f"{self.kind}EndTime": self.ended,
             **(self._processed() if self.kind == "Processing" else self._trained()),
         }
-        return {key: value for key, value in described.items() if value is not None}
+        # Tags are a request's and ListTags' alone: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ListTags.html
+        return {key: value for key, value in described.items() if value is not None and key != "Tags"}
 
     def _processed(self) -> Json:
         return {"ExitMessage": self.exit_message}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from moto.core.responses import ActionResult
 from moto.sagemaker.responses import SageMakerResponse
 
 from rehearsal.api import Caller, Json, ServiceError, install
@@ -22,6 +23,16 @@ class JobRecords:
 
     def install(self) -> None:
         install(SageMakerResponse, {name: getattr(self, name) for name in dir(type(self)) if name[0].isupper()})
+        of_others = SageMakerResponse.list_tags
+
+        def list_tags(response: SageMakerResponse) -> ActionResult:
+            """Of jobs from here, of all else from moto."""
+            named = response._get_param("ResourceArn")  # noqa: SLF001 moto gives no other way to it
+            mine = self.jobs[Caller(response.current_account, response.region)].values()
+            tags = [job.request.get("Tags", []) for job in mine if job.arn == named]
+            return ActionResult({"Tags": tags[0]}) if tags else of_others(response)
+
+        setattr(SageMakerResponse, "list_tags", list_tags)  # noqa: B010 a mend of moto
 
     def keep(self, caller: Caller, job: Job) -> None:
         self.jobs[caller][job.name] = job

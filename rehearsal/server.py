@@ -33,6 +33,7 @@ from rehearsal import (
     capacity,
     codepipelines,
     components,
+    costs,
     coverage,
     endpoints,
     events,
@@ -41,6 +42,7 @@ from rehearsal import (
     jobs,
     keys,
     metrics,
+    organization_policies,
     pipelines,
     queue_alarms,
     registry,
@@ -197,6 +199,8 @@ def run(state: Path, job_python: Path, organization: str | None) -> None:
     release_python = job_python.parent.parent.parent / ".venv-release/bin/python"
     builds.Builds(server.place, server.keys, state / "builds", release_python).install()
     codepipelines.CodePipelines(server.place).install()
+    costs.Costs().install()
+    organization_policies.install_policies()
     scaling_registry.install()
     metrics.install()
     queue_alarms.install()

@@ -16,7 +16,9 @@ from aws_cdk import aws_kms as kms
 
 from stacks.boundary import make_boundary
 from stacks.boundary_documents import LOOKS, Limits, deployments_boundary
+from stacks.budgets import account_budget
 from stacks.key import KeyPlace, make_key, opened_to
+from stacks.organization import admit
 from stacks.permissions import accept_inline_policy, acknowledge, allow, wildcard_finding
 from stacks.stack_set_template import StackSetTemplate
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "Key and boundary of an account, before the platform is deployed to it"
 OUTER = "The limit of what deployments may do allows everything that it does not deny; their own policies grant."
-PARTS: tuple[Callable[[Baseline], None], ...] = ()
+PARTS: tuple[Callable[[Baseline], None], ...] = (account_budget,)
 """What else each account gets, a function each, such as its budget; `baseline.once` for what an account has once."""
 
 
@@ -97,6 +99,8 @@ class Baseline(StackSetTemplate):
         place = KeyPlace(names.key_alias, cdk.Aws.ACCOUNT_ID, cdk.Aws.REGION, names.platform)
         days = self.config.key_rotation_days
         key = make_key(self, place, rotation_days=days, removal=cdk.RemovalPolicy.RETAIN)
+        if self._organization_id:
+            admit(key, self._organization_id)
         cdk.CfnOutput(self, "KeyArn", value=key.key_arn, export_name=names.key_export)
         template = key.node.default_child
         assert isinstance(template, kms.CfnKey)  # noqa: S101 a key made here has one

@@ -81,4 +81,12 @@ def _services(place: KeyPlace) -> list[iam.PolicyStatement]:
             resources=["*"],  # in a key policy, "*" is this key
             conditions=ours,
         ),
+        # And for budgets that tell an encrypted topic:
+        # https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-sns-policy.html
+        iam.PolicyStatement(
+            principals=[iam.ServicePrincipal(f"{service}.amazonaws.com") for service in ("budgets", "costalerts")],
+            actions=["kms:Decrypt", "kms:GenerateDataKey*"],
+            resources=["*"],  # in a key policy, "*" is this key
+            conditions=ours,
+        ),
     ]

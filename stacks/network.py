@@ -84,7 +84,7 @@ class Network(cdk.Stack):
         endpoint.add_to_policy(
             iam.PolicyStatement(
                 sid="BucketsOfOurAccounts",
-                principals=[iam.AnyPrincipal()],
+                principals=[iam.StarPrincipal()],
                 actions=["s3:*"],
                 resources=["*"],  # any bucket and object, but only of this account and that of the registry
                 conditions={"StringEquals": {"aws:ResourceAccount": sorted({self.account, registry.account})}},

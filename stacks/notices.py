@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from stacks.names import Names
     from stacks.settings import NoticesSettings
 
+COSTS = ("budgets.amazonaws.com", "costalerts.amazonaws.com")
+"""Budgets, and the watch for unusual costs."""
+
 
 class Notices(cdk.Stack):
     """Owns the topic; other rooms publish to it, people subscribe."""
@@ -27,6 +30,17 @@ class Notices(cdk.Stack):
             iam.PolicyStatement(
                 sid="AlarmsTell",
                 principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[self.topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": self.account}},
+            )
+        )
+        # https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-sns-policy.html
+        # https://docs.aws.amazon.com/cost-management/latest/userguide/ad-SNS.html
+        self.topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="CostsTell",
+                principals=[iam.ServicePrincipal(service) for service in COSTS],
                 actions=["sns:Publish"],
                 resources=[self.topic.topic_arn],
                 conditions={"StringEquals": {"aws:SourceAccount": self.account}},

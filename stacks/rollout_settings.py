@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from stacks.budget_settings import BudgetSettings  # noqa: TC001 pydantic reads it
 from stacks.shapes import Settings
 
 Account = Annotated[str, Field(pattern=r"^[0-9]{12}$")]
@@ -67,6 +68,9 @@ class RolloutSettings(Settings):
     auditor_account: Account | None = Field(
         None, description="the account whose people may look whether guardrails stand, in every account"
     )
+    budget: BudgetSettings | None = Field(
+        None, description="what a month of each account may cost; left out, accounts get no budget of their own"
+    )
     key_rotation_days: int = Field(365, ge=90, le=2560, description="how often KMS renews the key's material")
 
     @field_validator("organizational_units", "regions")
@@ -75,6 +79,13 @@ class RolloutSettings(Settings):
         if not listed:
             raise ValueError("name at least one")
         return listed
+
+    @field_validator("budget")
+    @classmethod
+    def _told_by_mail(cls, budget: BudgetSettings | None) -> BudgetSettings | None:
+        if budget and (not budget.emails or budget.scope != "account" or budget.anomaly_usd):
+            raise ValueError("an account has no topic and no tags yet: give emails, and neither scope nor anomaly_usd")
+        return budget
 
     @property
     def administrator(self) -> str:

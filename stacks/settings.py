@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline_code.steps import names as step_names
 from pipeline_code.steps import training_names
+from stacks.budget_settings import BudgetSettings
 from stacks.guardrail_settings import GuardrailsSettings
 from stacks.persona_settings import PersonasSettings
 from stacks.rollout_settings import RolloutSettings  # noqa: TC001 pydantic reads it
@@ -204,6 +205,9 @@ class Environment(Settings):
     governance: GovernanceSettings = Field(description="key and permissions boundary")
     network: NetworkSettings = Field(description="where jobs run")
     notices: NoticesSettings = Field(description="who is told of failures")
+    budget: BudgetSettings = Field(
+        default_factory=BudgetSettings, description="what a month may cost, and who hears that it costs more"
+    )
     data: DataSettings = Field(description="how long data is kept")
     image: ImageSettings | None = Field(None, description="the images of jobs and endpoints; where models are trained")
     training: TrainingSettings | None = Field(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 
+from stacks.budgets import Budgets
 from stacks.config import models
 from stacks.data import Data
 from stacks.delivery import Delivery
@@ -17,6 +18,7 @@ from stacks.image import Image
 from stacks.names import Names, title
 from stacks.network import Network
 from stacks.notices import Notices
+from stacks.organization import keep_within
 from stacks.personas import Personas
 from stacks.readers import Readers
 from stacks.registry import Registry
@@ -56,10 +58,15 @@ class EnvironmentStage(cdk.Stage):
             self, "Network", config=environment.network, registry=self._registry, key=key, removal=self._removal
         )
         self._notices = Notices(self, "Notices", config=environment.notices, names=names, key=key)
+        Budgets(self, "Budgets", config=environment.budget, names=names, tags=self._tags).add_stack_dependency(
+            self._notices
+        )
         self._data = Data(self, "Data", config=environment.data, names=names, key=key, removal=self._removal)
         self._train()
         self._serve()
         self._people()
+        if config.platform.organization_id:
+            keep_within(self, config.platform.organization_id)
         # Boundary and buckets are named, not referred to, so CloudFormation must be told what comes first.
         for room in self.node.children:
             if isinstance(room, cdk.Stack) and room is not self._governance:
@@ -98,8 +105,10 @@ class EnvironmentStage(cdk.Stage):
                 config=environment.training,
                 names=names,
                 commit=self._commit,
-                rooms=Neighbours(key, self._network, image, registry),
+                rooms=Neighbours(key, self._network, image, registry, {**self._tags, "model": model}),
             )
+            cdk.Tags.of(registry).add("model", model)
+            cdk.Tags.of(training).add("model", model)
             training.add_stack_dependency(self._data)
             triggers.add_stack_dependency(training)
 
@@ -121,6 +130,7 @@ class EnvironmentStage(cdk.Stage):
             serving = Serving(
                 self, f"Serving{title(model)}", model=model, config=environment.serving, names=names, rooms=rooms
             )
+            cdk.Tags.of(serving).add("model", model)
             serving.add_stack_dependency(self._data)
             serving.add_stack_dependency(self._notices)
             serving.add_stack_dependency(releases)
@@ -153,8 +163,12 @@ class EnvironmentStage(cdk.Stage):
     def _shared(self, log_days: int) -> Shared:
         return Shared(self._governance.key, self._notices.topic, json.dumps({}), log_days, self._removal)
 
-    def _tag(self) -> None:
+    @property
+    def _tags(self) -> dict[str, str]:
+        """On all that bears tags; what is one model's says so too."""
         platform = self._config.platform
-        tags = {**platform.tags, "platform": platform.name, "environment": self._environment.name}
-        for tag, value in tags.items():
+        return {**platform.tags, "platform": platform.name, "environment": self._environment.name}
+
+    def _tag(self) -> None:
+        for tag, value in self._tags.items():
             cdk.Tags.of(self).add(tag, value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
@@ -16,6 +16,8 @@ from stacks import names as spelling
 from stacks.job_role import Place, job_role, pipeline_role
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_kms as kms
     from constructs import Construct
@@ -30,12 +32,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The rooms a training room stands on."""
+    """The rooms a training room stands on, and the tags that its jobs bear."""
 
     key: kms.IKey
     network: Network
     image: Image
     registry: Registry
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class Training(cdk.Stack):
@@ -122,6 +125,7 @@ class Training(cdk.Stack):
             subnet_ids=network.subnet_ids,
             security_group_ids=network.security_group_ids,
             model_package_group=self._rooms.registry.group_name,
+            tags=self._rooms.tags,
             patience=Patience(
                 capacity_minutes=self._config.capacity_retry_minutes,
                 fault_attempts=self._config.fault_retries,

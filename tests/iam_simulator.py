@@ -40,6 +40,7 @@ class Question:
     owner: str | None = None
     discover: bool = False
     principal: str | None = None
+    endpoint_policies: tuple[Json, ...] = ()
 
     def told(self) -> Json:
         """As the simulator reads it."""
@@ -53,6 +54,7 @@ class Question:
             "scps": self.scps,
             "rcps": self.rcps,
             "discover": self.discover,
+            **({"endpointPolicies": self.endpoint_policies} if self.endpoint_policies else {}),
         }
 
 

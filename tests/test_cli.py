@@ -62,7 +62,7 @@ def test_synth_writes_the_templates_and_validates_when_asked(tmp_path: Path) -> 
     done = slipway("synth", "--env", "staging", "--validate", HOME=str(tmp_path))
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "6 stacks in cdk.out/\n"
+    assert done.stdout == "8 stacks in cdk.out/\n"
 
 
 def test_broken_rules_are_named_with_their_place(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ DOORS = {
 OFFLINE = (
     "stacks/baseline_names.py",
     "stacks/boundary_documents.py",
+    "stacks/budget_settings.py",
     "stacks/capabilities.py",
     "stacks/condition_keys.py",
     "stacks/config.py",

@@ -31,6 +31,19 @@ def test_training_packs_the_model(world: World) -> None:
     assert world.read(key)[:2] == b"\x1f\x8b"
 
 
+def test_a_job_bears_the_tags_of_its_request(world: World) -> None:
+    tags = [{"Key": "model", "Value": "tiny"}]
+    made = step(world, "Make", "make")
+    made["Arguments"]["Tags"] = tags
+
+    outcome = world.run(made)
+
+    arn = outcome.steps[0].metadata["ProcessingJob"]["Arn"]
+    sagemaker = world.client("sagemaker")
+    assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == tags
+    assert "Tags" not in sagemaker.describe_processing_job(ProcessingJobName=arn.rsplit("/", 1)[1])
+
+
 def test_a_training_jobs_own_words_are_its_failure_reason(world: World) -> None:
     outcome = world.run(step(world, "Make", "make"), training(world, "misfit"))
 

@@ -26,7 +26,7 @@ CLOSED_TYPES = {
 
 
 def test_every_environment_has_every_room(assembly: Assembly) -> None:
-    serves = {"Governance", "Network", "Notices", "Data", "Releases", "ServingFlightDelay", "Personas"}
+    serves = {"Budgets", "Governance", "Network", "Notices", "Data", "Releases", "ServingFlightDelay", "Personas"}
     trains = {"Image", "Triggers", "RegistryFlightDelay", "TrainingFlightDelay", "Delivery"}
 
     for environment in load().environments:
@@ -61,7 +61,7 @@ def test_synth_needs_no_credentials_network_git_or_docker(tmp_path: Path) -> Non
     )
 
     assert done.returncode == 0, done.stderr
-    assert len(list((tmp_path / "out").rglob("*.template.json"))) == 12
+    assert len(list((tmp_path / "out").rglob("*.template.json"))) == 13
 
 
 def test_every_role_carries_its_environments_boundary(assembly: Assembly) -> None:
