@@ -24,6 +24,7 @@ KNOWN_KEYS = frozenset(
     {
         "aws:PrincipalAccount",
         "aws:PrincipalArn",
+        "aws:PrincipalIsAWSService",
         "aws:PrincipalOrgID",
         "aws:SecureTransport",
         "aws:SourceAccount",
@@ -82,8 +83,12 @@ class Request:
 
     @property
     def keys(self) -> dict[str, str]:
-        """Condition keys and their values; the rehearsal's own connections stand for TLS."""
-        own = {"aws:PrincipalArn": self.principal.arn, "aws:PrincipalAccount": self.principal.account}
+        """Condition keys and their values; the rehearsal's own connections stand for TLS, and nobody is a service."""
+        own = {
+            "aws:PrincipalArn": self.principal.arn,
+            "aws:PrincipalAccount": self.principal.account,
+            "aws:PrincipalIsAWSService": "false",
+        }
         if self.principal.organization:
             own["aws:PrincipalOrgID"] = self.principal.organization
         return {**own, "aws:SecureTransport": "true", "s3:TlsVersion": "1.3", **self.context}

@@ -1,6 +1,7 @@
 """Resource policies decide as IAM does; what cannot be decided here neither allows nor denies."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,19 @@ def statement(effect: str = "Allow", **changes: Any) -> dict[str, Any]:
 
 def decided(*statements: dict[str, Any], action: str = "s3:GetObject", **context: str) -> Decision:
     return decide({"Statement": list(statements)}, Request(ROLE, action, OBJECT, context))
+
+
+@pytest.mark.parametrize(
+    ("organization", "outcome"), [("o-a1b2c3d4e5", ALLOWED), ("o-zzzzzzzzzz", DENIED), (None, DENIED)]
+)
+def test_whoever_is_outside_the_organization_is_shut_out(organization: str | None, outcome: Decision) -> None:
+    outside = {
+        "StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"},
+        "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
+    }
+    policy = {"Statement": [statement(), statement("Deny", Action="s3:*", Condition=outside)]}
+
+    assert decide(policy, Request(replace(ROLE, organization=organization), "s3:GetObject", OBJECT)) is outcome
 
 
 @pytest.mark.parametrize(

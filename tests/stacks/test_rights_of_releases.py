@@ -9,8 +9,8 @@ import pytest
 from serving_modes import MODEL, environment, synthesize, use
 
 from commands.releases import release_place
-from stacks.config import load
 from stacks.boundary_documents import BOUNDED_ACTIONS
+from stacks.config import load
 from stacks.names import Names
 
 if TYPE_CHECKING:
