@@ -22,9 +22,10 @@ help:
 rehearse: setup
 	@slipway rehearse $(ARGS)
 
+# Tests run beside each other, a core each; whatever shares a world stays together (tests/conftest.py).
 test: setup tests/governance/simulator/node_modules/.ready
 	@ruff check . && ruff format --check . && mypy
-	@pytest $(ARGS)
+	@pytest -n auto --maxprocesses 4 --dist loadscope $(ARGS)
 
 test-sdk: setup .venv-sdk/.ready
 	@.venv-sdk/bin/python -m pytest -m sdk tests/sdk $(ARGS)

@@ -237,13 +237,11 @@ def _good(found: Facts) -> Table:
 
 def _live(found: Facts) -> Table:
     """A row a release."""
-    table = _table("Released", "environment", "", "version", "outcome", "live after", "seconds", "simulated")
+    table = _table("Released", "in", "", "outcome", "live", "took", "skipped")
     for release in found["releases"]:
-        version, live = (release[key].rsplit("/", 1)[-1] for key in ("version", "to"))
-        took, skipped = f"{release['seconds']:.1f}", f"{release['simulated_seconds']:.0f} s"
-        table.add_row(
-            release["environment"], release["title"], version, release["outcome"], f"version {live}", took, skipped
-        )
+        live = release["to"].rsplit("/", 1)[-1]
+        took, skipped = f"{release['seconds']:.1f} s", f"{release['simulated_seconds']:.0f} s"
+        table.add_row(release["environment"], release["title"], release["outcome"], live, took, skipped)
     table.caption = "\n".join(_instances(scaled) for scaled in found["scaling"])
     table.caption_justify = "left"
     return table

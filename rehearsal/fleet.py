@@ -82,6 +82,7 @@ class Fleet:
     fault: str | None = None
     role: str = ""
     capture: Capture | None = None
+    answered: int = 0
     _asked: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
     _said: list[str] = field(default_factory=list)
@@ -156,6 +157,7 @@ class Fleet:
             reply = Reply(http.client.SERVICE_UNAVAILABLE, "text/plain", f"{type(error).__name__}: {error}".encode())
         reply = self._befallen(reply)
         tell(self, Answer(reply.status, (time.monotonic() - begun) * 1e6))
+        self.answered += 1
         if self.capture and reply.status < http.client.BAD_REQUEST:
             self.capture.keep(body, headers, reply)
         return reply

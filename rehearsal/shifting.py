@@ -30,6 +30,9 @@ WATCHED_SECONDS, WATCHED_AT_LAST = 1.0, 0.5
 With all of the traffic every answer is the new fleet's, so less of it tells as much.
 """
 
+QUIET_SECONDS = 4.0
+"""How long the new fleet is given to be asked at all: on a busy machine a probe takes its time, and nobody may ask."""
+
 LOOK_SECONDS = 0.1
 
 
@@ -98,13 +101,16 @@ def _unseen(plan: Plan, place: Place, role: str) -> str | None:
 def _bake(plan: Plan, place: Place, since: Any, green: Fleet) -> metrics.Verdict | None:
     """Watch the alarms for a while that really passes, then let the rest of the bake go by."""
     watched = WATCHED_SECONDS if green.weight < 1 else WATCHED_AT_LAST
-    end = time.monotonic() + (watched if plan.alarms else 0)
+    begun, before = time.monotonic(), green.answered
     while True:
+        # Decided before the alarms are looked at, so that they have seen the last answer.
+        enough = watched if green.answered > before else QUIET_SECONDS
+        ended = not plan.alarms or time.monotonic() - begun >= enough
         for alarm in plan.alarms:
             verdict = metrics.judge(place, alarm, since)
             if verdict.raised:
                 return verdict
-        if time.monotonic() >= end:
+        if ended:
             break
         time.sleep(LOOK_SECONDS)
     if plan.bake_seconds:

@@ -18,6 +18,23 @@ pytest_plugins = ["embedded", "engine_world", "governed", "real_jobs", "rehearse
 
 Template = dict[str, Any]
 
+OF_THE_STORY = ("tests/rehearsal/test_story.py", "tests/docs/test_notebook.py")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Beside each other (`-n`) run files, not tests: those of a file share what they made, and the story runs once."""
+    from xdist.scheduler import LoadScopeScheduling  # not in every environment that runs tests
+
+    scheduling = LoadScopeScheduling(config, log)
+    scheduling._split_scope = _world
+    return scheduling
+
+
+def _world(test: str) -> str:
+    file = test.split("::", 1)[0]
+    return "story" if file in OF_THE_STORY else file
+
 
 @dataclass(frozen=True)
 class Assembly:
