@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from rehearsal import metrics, shifting
+from rehearsal.clock import clock
 from rehearsal.shifting import Plan
 
 
@@ -33,3 +37,20 @@ def test_linear_steps_are_equal_and_the_last_is_the_rest(percent: int, shares: l
 def test_a_canary_is_one_share_and_then_all_of_it() -> None:
     assert steps("CANARY", CanarySize=10) == [0.1, 1.0]
     assert steps("ALL_AT_ONCE") == [1.0]
+
+
+def test_a_bake_waits_until_the_new_fleet_has_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine the first probe comes after the time that really passes; its error must still be seen."""
+    green = SimpleNamespace(weight=1.0, answered=0, origin=SimpleNamespace(endpoint="live"))
+
+    def judge(_place: Any, alarm: str, _since: Any) -> metrics.Verdict:
+        return metrics.Verdict(alarm, raised=green.answered > 0, reason="it failed")
+
+    monkeypatch.setattr(metrics, "judge", judge)
+    probe = threading.Timer(shifting.WATCHED_SECONDS + 0.3, lambda: setattr(green, "answered", 1))
+    probe.start()
+
+    verdict = shifting._bake(Plan((1.0,), 0, ("errors",)), None, clock.now(), green)  # type: ignore[arg-type]
+
+    assert verdict
+    assert verdict.raised
