@@ -140,7 +140,7 @@ def test_a_section_that_is_right_is_read(environments: Path) -> None:
         ),
         ("[studio]\n", "[studio]\nidle_minutes = 600\n", "longest_idle_minutes = 480 is below idle_minutes = 600"),
         ("[studio]\n", "[studio]\nidle_minutes = 5\n", "greater than or equal to 60"),
-        ("users = [{", "user = [{", "did you mean users?"),
+        ('users = [{ name = "bo",', 'user = [{ name = "bo",', "did you mean users?"),
         ('cidr = "10.10.0.0/16"\n', "", "give either cidr (a new VPC) or vpc_id with subnet_ids"),
         (
             '[network]\ncidr = "10.10.0.0/16"',
