@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from commands import data, guardrails, platform, rehearse, releases, rollout, runs
+from commands import data, guardrails, platform, rehearse, releases, rollout, runs, studio
 from stacks.config import ConfigError
 
 STOPPED = 130
@@ -32,6 +32,7 @@ for verb in (
 app.add_typer(data.app, name="data")
 app.add_typer(rollout.app, name="rollout")
 app.add_typer(guardrails.app, name="guardrails")
+app.add_typer(studio.app, name="studio")
 
 
 def main() -> None:

@@ -47,6 +47,7 @@ from rehearsal import (
     queue_alarms,
     registry,
     scaling_registry,
+    studio_api,
     tagged,
     transforms,
 )
@@ -202,6 +203,7 @@ def run(state: Path, job_python: Path, organization: str | None) -> None:
     costs.Costs().install()
     organization_policies.install_policies()
     scaling_registry.install()
+    studio_api.Studio().install()
     metrics.install()
     queue_alarms.install()
     hosting = host(server, state, images)

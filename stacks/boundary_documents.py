@@ -126,8 +126,12 @@ FORBIDDEN_ACTIONS = (
     "s3:PutObjectLegalHold",
     "s3:BypassGovernanceRetention",
     "sagemaker:PutModelPackageGroupPolicy",
-    "sagemaker:CreatePresigned*",
+    "sagemaker:CreatePresignedMlflow*",
+    "sagemaker:CreatePresignedNotebookInstanceUrl",
 )
+
+# Whose roles Studio takes on; nobody else opens a profile of it, and which of them is for their own policies to say.
+STUDIO_ROLES = ("*-data-scientist", "*-ml-engineer")
 
 # What deployments may not do to roles that lack the boundary, and what would take it from those that have it.
 ROLE_WRITES = ("iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy")
@@ -180,6 +184,7 @@ def scaling_role(account: str) -> str:
 
 def roles_boundary(limits: Limits) -> Json:
     """The most that any role of the platform may do."""
+    strangers = {"ArnNotLike": {"aws:PrincipalArn": [limits.arn(f"role/{roles}") for roles in STUDIO_ROLES]}}
     passed_to = {"iam:PassedToService": ["cloudformation.amazonaws.com", "sagemaker.amazonaws.com"]}
     return _document(
         {"Sid": "Bounded", "Effect": "Allow", "Action": [*BOUNDED_ACTIONS, *LOOKS], "Resource": "*"},
@@ -198,6 +203,7 @@ def roles_boundary(limits: Limits) -> Json:
             "Condition": {"StringEquals": {"iam:AWSServiceName": SCALING_SERVICE}},
         },
         {"Sid": "Forbidden", "Effect": "Deny", "Action": list(FORBIDDEN_ACTIONS), "Resource": "*"},
+        _deny("StudioIsOfItsPeople", ("sagemaker:CreatePresignedDomainUrl",), condition=strangers),
         limits.elsewhere("iam:*", "s3:*", "sts:*"),
     )
 

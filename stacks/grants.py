@@ -86,8 +86,12 @@ def approve(role: iam.Role, on: Ground) -> None:
 
 
 def release(role: iam.Role, on: Ground) -> None:
-    """Become the releaser, which releases only what was approved as it stands, and goes back."""
-    allow(role, "BecomeReleaser", ["sts:AssumeRole"], [on.names.role_arn(on.names.releaser)])
+    """Become the releaser, which releases only what was approved as it stands, and goes back; not without a name.
+
+    A session that Studio opened carries no tag `user`: nobody could say afterwards who released.
+    """
+    named = {"Null": {"aws:PrincipalTag/user": "false"}}
+    allow(role, "BecomeReleaser", ["sts:AssumeRole"], [on.names.role_arn(on.names.releaser)], conditions=named)
 
 
 def invoke(role: iam.Role, on: Ground) -> None:

@@ -144,6 +144,11 @@ class Names:
         return f"{self.prefix}-{dashed(model)}-consumer"
 
     @property
+    def studio(self) -> str:
+        """The domain of SageMaker Studio."""
+        return f"{self.prefix}-studio"
+
+    @property
     def release_pipeline(self) -> str:
         """Where models are trained: the pipeline that an approval starts."""
         return f"{self.prefix}-release"

@@ -1,4 +1,4 @@
-"""Where jobs run: private subnets whose only way out is to S3."""
+"""Where jobs run: private subnets whose only ways out are S3 and the services that tenants of the VPC need."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 
 from stacks.permissions import accept_inline_policy, acknowledge, service
+from stacks.tenants import needed
+from stacks.vpc_endpoints import make_gateways, make_interfaces
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aws_cdk import aws_kms as kms
     from constructs import Construct
 
     from stacks.names import Names
     from stacks.settings import NetworkSettings
+    from stacks.tenants import Tenant
 
 # The spans of config.py in CloudWatch Logs' own words.
 RETENTION = {
@@ -32,8 +37,10 @@ RETENTION = {
 class Network(cdk.Stack):
     """Owns subnets and the security group of jobs, or takes the subnets of an existing VPC."""
 
+    vpc_id: str
     subnet_ids: list[str]
     security_group_ids: list[str]
+    endpoint_group_id: str | None = None
 
     def __init__(
         self,
@@ -42,16 +49,23 @@ class Network(cdk.Stack):
         *,
         config: NetworkSettings,
         registry: Names,
+        tenants: Sequence[Tenant],
         key: kms.IKey,
         removal: cdk.RemovalPolicy,
     ) -> None:
         super().__init__(scope, id, description="Private network of the platform's jobs")
-        if config.vpc_id:
+        if config.vpc_id:  # its endpoints are its owner's, who pays for them and knows who else uses them
+            self.vpc_id = config.vpc_id
             self.subnet_ids = list(config.subnet_ids)
             self.security_group_ids = [self._existing_group(config.vpc_id).attr_group_id]
             return
         self._zones = config.availability_zones
-        vpc = self._vpc(config, registry)
+        vpc = self._vpc(config)
+        self.vpc_id = vpc.vpc_id
+        services, accounts = needed(tenants), sorted({self.account, registry.account})
+        make_gateways(vpc, services, accounts)
+        group = make_interfaces(vpc, services, accounts)
+        self.endpoint_group_id = group.security_group_id if group else None
         self._flow_log(vpc, config, key, removal)
         self.subnet_ids = vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED).subnet_ids
         self.security_group_ids = [self._group(vpc).security_group_id]
@@ -61,7 +75,7 @@ class Network(cdk.Stack):
         """Zones named by the region at deployment; CDK's own answer would be a look-up at synth."""
         return [cdk.Fn.select(zone, cdk.Fn.get_azs()) for zone in range(self._zones)]
 
-    def _vpc(self, config: NetworkSettings, registry: Names) -> ec2.Vpc:
+    def _vpc(self, config: NetworkSettings) -> ec2.Vpc:
         assert config.cidr is not None  # noqa: S101 config promises cidr or vpc_id
         vpc = ec2.Vpc(
             self,
@@ -78,17 +92,6 @@ class Network(cdk.Stack):
                     "Nothing joins the default group: jobs name their own, and closing it would take a Lambda function."
                 )
             },
-        )
-        # SageMaker pulls images and writes logs from its own network; a job itself needs S3 only.
-        endpoint = vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
-        endpoint.add_to_policy(
-            iam.PolicyStatement(
-                sid="BucketsOfOurAccounts",
-                principals=[iam.StarPrincipal()],
-                actions=["s3:*"],
-                resources=["*"],  # any bucket and object, but only of this account and that of the registry
-                conditions={"StringEquals": {"aws:ResourceAccount": sorted({self.account, registry.account})}},
-            )
         )
         return vpc
 

@@ -31,7 +31,7 @@ QUEUE = ("sqs:ReceiveMessage", "sqs:SendMessage")
 
 
 def keep_within(scope: IConstruct, organization_id: str) -> None:
-    """Every bucket, key, repository, topic, queue and gateway below the scope."""
+    """Every bucket, key, repository, topic, queue and endpoint of the network below the scope."""
     for made in scope.node.find_all():
         for kind, kept in KEPT.items():
             if isinstance(made, kind):
@@ -59,7 +59,7 @@ def _queue(queue: sqs.Queue, organization_id: str) -> None:
     _keep(queue, organization_id, QUEUE, [queue.queue_arn])
 
 
-def _gateway(endpoint: ec2.GatewayVpcEndpoint, organization_id: str) -> None:
+def _endpoint(endpoint: ec2.VpcEndpoint, organization_id: str) -> None:
     endpoint.add_to_policy(_strangers(organization_id, ["*"], ["*"]))
 
 
@@ -69,7 +69,7 @@ KEPT: dict[type, Callable[[Any, str], None]] = {
     ecr.Repository: _repository,
     sns.Topic: _topic,
     sqs.Queue: _queue,
-    ec2.GatewayVpcEndpoint: _gateway,
+    ec2.VpcEndpoint: _endpoint,
 }
 
 

@@ -63,5 +63,5 @@ def accept_inline_policy(construct: IConstruct) -> None:
 
 
 def wildcard_finding(wildcard: str) -> str:
-    """The full id of AwsSolutions' finding for "Action::..." or "Resource::..."."""
-    return f"AwsSolutions::AwsSolutions-IAM5[{wildcard}]"
+    """The full id of AwsSolutions' finding for "Action::..." or "Resource::...", variables spelled as it does."""
+    return f"AwsSolutions::AwsSolutions-IAM5[{wildcard.replace('${', '<').replace('}', '>')}]"

@@ -24,6 +24,7 @@ from stacks.grants import (
 from stacks.names import title
 from stacks.permissions import accept_inline_policy
 from stacks.persona_trust import ways
+from stacks.studio_grants import clear_studio, see_studio, trust, work_in_studio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from stacks.persona_settings import PersonasSettings, Principals
+    from stacks.studio_settings import StudioSettings
 
 WHO_MAY: dict[str, tuple[Callable[[iam.Role, Ground], None], ...]] = {
     "data_scientist": (see_versions, see_runs, upload_data, train, ask_for_release),
@@ -40,13 +42,18 @@ WHO_MAY: dict[str, tuple[Callable[[iam.Role, Ground], None], ...]] = {
     "auditor": (see_versions, see_runs, see_endpoints, see_platform),
     "consumer": (invoke,),
 }
+OF_STUDIO: dict[str, Callable[[iam.Role, Ground], None]] = {"platform_admin": clear_studio, "auditor": see_studio}
+"""What those may do about Studio, where there is one, who do not work in it."""
 
 
 class Personas(cdk.Stack):
     """Owns the roles that people take on; built last, since it speaks of every other room."""
 
-    def __init__(self, scope: Construct, id: str, *, config: PersonasSettings, on: Ground) -> None:
+    def __init__(
+        self, scope: Construct, id: str, *, config: PersonasSettings, on: Ground, studio: StudioSettings | None
+    ) -> None:
         super().__init__(scope, id, description="Roles of people")
+        self._studio = studio
         for persona, principals in config.given():
             if persona != "consumer":
                 self._role(on.names.persona(persona), persona, principals, on)
@@ -64,9 +71,14 @@ class Personas(cdk.Stack):
             assumed_by=iam.PrincipalWithConditions(first.principals[0], first.conditions),
             max_session_duration=cdk.Duration.hours(8),
         )
-        trust = role.assume_role_policy
-        assert trust is not None  # noqa: S101 a role made here has one
-        trust.add_statements(*others)
+        document = role.assume_role_policy
+        assert document is not None  # noqa: S101 a role made here has one
+        document.add_statements(*others)
         accept_inline_policy(role)
         for verb in WHO_MAY[persona]:
             verb(role, on)
+        if self._studio and persona in self._studio.personas:
+            document.add_statements(*trust(persona, self._studio, self.account))
+            work_in_studio(role, on, persona, self._studio)
+        elif self._studio and persona in OF_STUDIO:
+            OF_STUDIO[persona](role, on)

@@ -15,6 +15,7 @@ from stacks.persona_settings import PersonasSettings
 from stacks.rollout_settings import RolloutSettings  # noqa: TC001 pydantic reads it
 from stacks.serving_settings import ServingSettings  # noqa: TC001 pydantic reads it
 from stacks.shapes import InstanceType, LogDays, Settings
+from stacks.studio_settings import StudioSettings  # noqa: TC001 pydantic reads it
 
 Days = Annotated[int, Field(ge=1, le=3653)]
 AccountId = Annotated[str, Field(pattern=r"^[0-9]{12}$")]
@@ -218,6 +219,9 @@ class Environment(Settings):
     personas: PersonasSettings = Field(
         default_factory=PersonasSettings, description="who may take on the roles of people; who is left out has none"
     )
+    studio: StudioSettings | None = Field(
+        None, description="SageMaker Studio for people who write code here; left out, there is none"
+    )
 
     @model_validator(mode="after")
     def _cache_outlives_no_data(self) -> Environment:
@@ -226,6 +230,13 @@ class Environment(Settings):
                 f"training.cache_days = {self.training.cache_days} must be below data.run_retention_days = "
                 f"{self.data.run_retention_days}, or a cached step hands on what is deleted"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _studio_has_roles(self) -> Environment:
+        lacking = list(self.studio.without_role(self.personas)) if self.studio else []
+        if lacking:
+            raise ValueError("; ".join(lacking))
         return self
 
     @model_validator(mode="after")

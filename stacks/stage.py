@@ -25,6 +25,8 @@ from stacks.registry import Registry
 from stacks.releases import Releases
 from stacks.served import Surroundings
 from stacks.serving import Serving
+from stacks.studio import Studio
+from stacks.tenants import tenants_of
 from stacks.training import Neighbours, Training
 from stacks.triggers import Triggers
 
@@ -55,7 +57,13 @@ class EnvironmentStage(cdk.Stage):
         )
         key = self._governance.key
         self._network = Network(
-            self, "Network", config=environment.network, registry=self._registry, key=key, removal=self._removal
+            self,
+            "Network",
+            config=environment.network,
+            registry=self._registry,
+            tenants=tenants_of(environment),
+            key=key,
+            removal=self._removal,
         )
         self._notices = Notices(self, "Notices", config=environment.notices, names=names, key=key)
         Budgets(self, "Budgets", config=environment.budget, names=names, tags=self._tags).add_stack_dependency(
@@ -149,8 +157,14 @@ class EnvironmentStage(cdk.Stage):
     def _people(self) -> None:
         """Last, because people may touch what every other room made."""
         ground = Ground(self._names, self._registry, tuple(models()), self._governance.key.key_arn)
-        if any(self._environment.personas.given()):
-            Personas(self, "Personas", config=self._environment.personas, on=ground)
+        people, studio = self._environment.personas, self._environment.studio
+        if not any(people.given()):
+            return
+        personas = Personas(self, "Personas", config=people, on=ground, studio=studio)
+        if studio:
+            key, network = self._governance.key, self._network
+            room = Studio(self, "Studio", config=studio, names=self._names, key=key, network=network)
+            room.add_stack_dependency(personas)
 
     def _targets(self) -> list[tuple[Names, str]]:
         """The environments that take versions from here, each with its stage."""

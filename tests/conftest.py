@@ -12,7 +12,7 @@ import pytest
 
 import app
 from stacks import rules
-from stacks.config import ROOT, load
+from stacks.config import ROOT, Config, load
 
 pytest_plugins = ["embedded", "engine_world", "governed", "real_jobs", "rehearsed", "serving_world", "serving_site"]
 
@@ -53,8 +53,13 @@ class Assembly:
         ]
 
 
-def synthesize(folder: Path, context: dict[str, Any] | None = None, *, nag: bool = False) -> Assembly:
-    """Synthesize the real app with the context of cdk.json; `nag` adds validation and both rule packs."""
+def synthesize(
+    folder: Path, context: dict[str, Any] | None = None, *, nag: bool = False, config: Config | None = None
+) -> Assembly:
+    """Synthesize the real app with the context of cdk.json; `nag` adds validation and both rule packs.
+
+    With `config`, as if environments/ said so.
+    """
     settings = json.loads((ROOT / "cdk.json").read_text())["context"]
     cdk_app = cdk.App(
         outdir=str(folder), context={**settings, **(context or {})}, builtin_cloud_formation_validation=nag
@@ -67,7 +72,10 @@ def synthesize(folder: Path, context: dict[str, Any] | None = None, *, nag: bool
             cdk_nag.AwsSolutionsChecks(cdk_app, verbose=True),
             cdk_nag.NIST80053R5Checks(cdk_app, verbose=True),
         )
-    app.build(cdk_app).synth()
+    with pytest.MonkeyPatch.context() as changed:
+        if config:
+            changed.setattr(app, "load", lambda: config)
+        app.build(cdk_app).synth()
     report = folder / "validation-report.json"
     return Assembly(
         folder,

@@ -29,6 +29,8 @@ NAMED_BY = {
     "AWS::SageMaker::Endpoint": "EndpointName",
     "AWS::SageMaker::ModelPackageGroup": "ModelPackageGroupName",
     "AWS::SageMaker::Pipeline": "PipelineName",
+    "AWS::SageMaker::Space": "SpaceName",
+    "AWS::SageMaker::UserProfile": "UserProfileName",
 }
 ARNS = {
     "AWS::CodeBuild::Project": "codebuild:{place}:project/{name}",
@@ -43,6 +45,8 @@ ARNS = {
     "AWS::Lambda::Function": "lambda:{place}:function:{name}",
     "AWS::Logs::LogGroup": "logs:{place}:log-group:{name}:*",
     "AWS::S3::Bucket": "s3:::{name}",
+    "AWS::SageMaker::Space": "sagemaker:{place}:space/d-0a1b2c3d4e5f/{name}",
+    "AWS::SageMaker::UserProfile": "sagemaker:{place}:user-profile/d-0a1b2c3d4e5f/{name}",
     "AWS::SNS::Topic": "sns:{place}:{name}",
     "AWS::SQS::Queue": "sqs:{place}:{name}",
 }

@@ -82,6 +82,8 @@ OFFLINE = (
     "stacks/serving_settings.py",
     "stacks/settings.py",
     "stacks/shapes.py",
+    "stacks/studio_settings.py",
+    "stacks/tenants.py",
 )
 FUNCTION_LINES, FILE_LINES, MEDIAN_LINES = 50, 300, 10
 

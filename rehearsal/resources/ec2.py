@@ -100,29 +100,49 @@ class SubnetRouteTableAssociation(Provider):
 
 class VpcEndpoint(Provider):
     type = "AWS::EC2::VPCEndpoint"
-    known = frozenset({"PolicyDocument", "RouteTableIds", "ServiceName", "VpcEndpointType", "VpcId"})
     fixed = frozenset({"ServiceName", "VpcEndpointType", "VpcId"})
+    known = fixed | {"PolicyDocument", "PrivateDnsEnabled", "RouteTableIds", "SecurityGroupIds", "SubnetIds"}
 
     def create(self, place: Place, name: str, properties: Json) -> str:
+        kind = properties.get("VpcEndpointType", "Gateway")
+        given = {key: properties[key] for key in LISTED if key in properties}
+        if kind == "Interface":
+            given["PrivateDnsEnabled"] = _true(properties.get("PrivateDnsEnabled", False))
         made = place.client("ec2").create_vpc_endpoint(
             VpcId=properties["VpcId"],
             ServiceName=properties["ServiceName"],
-            VpcEndpointType=properties.get("VpcEndpointType", "Gateway"),
-            RouteTableIds=properties.get("RouteTableIds", []),
+            VpcEndpointType=kind,
             PolicyDocument=json.dumps(properties.get("PolicyDocument", {})),
             TagSpecifications=_tagged("vpc-endpoint", properties),
+            **given,
         )
         return str(made["VpcEndpoint"]["VpcEndpointId"])
 
     def update(self, place: Place, physical_id: str, old: Json, new: Json) -> None:
-        document = json.dumps(new.get("PolicyDocument", {}))
-        place.client("ec2").modify_vpc_endpoint(VpcEndpointId=physical_id, PolicyDocument=document)
+        changed: Json = {"PolicyDocument": json.dumps(new.get("PolicyDocument", {}))}
+        for key in LISTED:
+            before, after = set(old.get(key, [])), set(new.get(key, []))
+            changed |= {f"Add{key}": sorted(after - before)} if after - before else {}
+            changed |= {f"Remove{key}": sorted(before - after)} if before - after else {}
+        place.client("ec2").modify_vpc_endpoint(VpcEndpointId=physical_id, **changed)
 
     def read(self, place: Place, physical_id: str, properties: Json) -> object:
-        return place.client("ec2").describe_vpc_endpoints(VpcEndpointIds=[physical_id])["VpcEndpoints"]
+        found = place.client("ec2").describe_vpc_endpoints(VpcEndpointIds=[physical_id])["VpcEndpoints"]
+        return [endpoint for endpoint in found if endpoint["State"] != GONE]
 
     def delete(self, place: Place, physical_id: str, properties: Json) -> None:
         place.client("ec2").delete_vpc_endpoints(VpcEndpointIds=[physical_id])
+
+
+GONE = "deleted"
+"""moto goes on telling of an endpoint that is deleted."""
+
+LISTED = ("RouteTableIds", "SecurityGroupIds", "SubnetIds")
+"""What of an endpoint is changed by adding and removing."""
+
+
+def _true(value: object) -> bool:
+    return str(value).lower() == "true"
 
 
 class SecurityGroup(Provider):
@@ -166,6 +186,38 @@ class SecurityGroup(Provider):
 
     def attributes(self, place: Place, physical_id: str, properties: Json) -> Json:
         return {"GroupId": physical_id, "VpcId": properties["VpcId"]}
+
+
+class SecurityGroupIngress(Provider):
+    """One rule of a group, made by another stack than the group: who else may come in."""
+
+    type = "AWS::EC2::SecurityGroupIngress"
+    known = frozenset({"Description", "FromPort", "GroupId", "IpProtocol", "SourceSecurityGroupId", "ToPort"})
+
+    def create(self, place: Place, name: str, properties: Json) -> str:
+        made = place.client("ec2").authorize_security_group_ingress(
+            GroupId=properties["GroupId"], IpPermissions=[self._rule(properties)]
+        )
+        return str(made["SecurityGroupRules"][0]["SecurityGroupRuleId"])
+
+    def read(self, place: Place, physical_id: str, properties: Json) -> object:
+        found = place.client("ec2").describe_security_group_rules(SecurityGroupRuleIds=[physical_id])
+        return found["SecurityGroupRules"]
+
+    def delete(self, place: Place, physical_id: str, properties: Json) -> None:
+        place.client("ec2").revoke_security_group_ingress(
+            GroupId=properties["GroupId"], IpPermissions=[self._rule(properties)]
+        )
+
+    @staticmethod
+    def _rule(properties: Json) -> Json:
+        source = {"GroupId": properties["SourceSecurityGroupId"], "Description": properties.get("Description", "")}
+        return {
+            "IpProtocol": properties["IpProtocol"],
+            "FromPort": int(properties["FromPort"]),
+            "ToPort": int(properties["ToPort"]),
+            "UserIdGroupPairs": [source],
+        }
 
 
 class FlowLog(Provider):

@@ -6,8 +6,9 @@ not found is not there. Roles that `cdk bootstrap` makes are part of the ground.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -49,8 +50,12 @@ USE = {
     "AWS::CodeBuild::Project": ("ServiceRole", ["codebuild:StartBuild", "codebuild:UpdateProject"]),
     "AWS::CodePipeline::Pipeline": ("RoleArn", ["codepipeline:UpdatePipeline"]),
     "AWS::SageMaker::Pipeline": ("RoleArn", ["sagemaker:UpdatePipeline"]),
+    "AWS::SageMaker::UserProfile": ("UserSettings.ExecutionRole", ["sagemaker:CreatePresignedDomainUrl"]),
 }
-"""What has a role already: where it says so, and what turns it to another's use."""
+"""What has a role already: where it says so, and what turns it to another's use. A profile's tags say whose it is."""
+
+TAGGED = ("AWS::SageMaker::UserProfile",)
+"""What is known by its tags, which are then part of the question."""
 
 WRITE = (
     "iam:UpdateAssumeRolePolicy",
@@ -83,6 +88,16 @@ KINDS = {
     "scheduler": "schedule/default/anything",
 }
 """A resource of the kind that an action is done to; by action, else by service."""
+
+
+DOMAIN = "d-0a1b2c3d4e5f"
+"""Studio's, where there is one."""
+
+
+def inside(role: Role, profile: str) -> Role:
+    """The role as a session of Studio has it: AWS fills in whose it is, where discovery would fill in anybody's."""
+    text = json.dumps(role.policies).replace("${sagemaker:DomainId}", DOMAIN)
+    return replace(role, policies=tuple(json.loads(text.replace("${sagemaker:UserProfileName}", profile))))
 
 
 @dataclass(frozen=True)
@@ -125,8 +140,10 @@ class Search:
         return self._known[start.arn]
 
     def _from(self, start: Role, roles: list[Role]) -> Iterator[Step]:
+        own = [made.name for made in self.cloud.of_kind("AWS::SageMaker::UserProfile") if _role_of(made) == start.arn]
+        start = inside(start, own[0] if own else "nobody")
         for end in roles:
-            if end is start:
+            if end.arn == start.arn:
                 continue
             if self._assumes(start, end):
                 yield Step(start.arn, end.arn, "takes it on")
@@ -139,12 +156,15 @@ class Search:
                 yield from self._uses(start, made, actions)
 
     def _uses(self, start: Role, made: Made, actions: list[str]) -> Iterator[Step]:
-        end = self.cloud.roles.get(str(made.properties.get(USE[made.kind][0])))
-        if end is None or end is start or end.account != start.account:
+        end = self.cloud.roles.get(_role_of(made))
+        if end is None or end.arn == start.arn or end.account != start.account:
             return
         arn = self.cloud.arn(made.stack, made.id)
+        tags = {tag["Key"]: tag["Value"] for tag in made.properties["Tags"]} if made.kind in TAGGED else {}
         yield from (
-            Step(start.arn, end.arn, f"{action} {made.name}") for action in actions if self._may(start, action, arn)
+            Step(start.arn, end.arn, f"{action} {made.name}")
+            for action in actions
+            if self._may(start, action, arn, tags=tags)
         )
 
     def _passes(self, start: Role, end: Role) -> Iterator[str]:
@@ -173,15 +193,29 @@ class Search:
         )
         return self.simulator.may([asked])[0]
 
-    def _may(self, start: Role, action: str, resource: str, passed_to: str = "") -> bool:
+    def _may(
+        self, start: Role, action: str, resource: str, passed_to: str = "", tags: Mapping[str, str] | None = None
+    ) -> bool:
         if not _speaks(start, action):
             return False
         asked = (start.arn, action, resource + passed_to)
         if asked not in self._answers:
             context = {"iam:PassedToService": passed_to} if passed_to else {}
-            question = Question(start, action, resource, context, discover=True)
+            if tags:  # discovery would fill in other tags, so the question is asked of whom it suits best
+                context |= {f"sagemaker:ResourceTag/{key}": value for key, value in tags.items()}
+                context |= {"aws:PrincipalTag/user": tags.get("user", ""), "aws:PrincipalArn": start.arn}
+                context |= {"aws:RequestedRegion": "eu-west-1"}
+            question = Question(start, action, resource, context, discover=not tags)
             self._answers[asked] = self.simulator.may([question])[0]
         return self._answers[asked]
+
+
+def _role_of(made: Made) -> str:
+    """The role that a resource has already."""
+    found: Any = made.properties
+    for part in USE[made.kind][0].split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    return str(found)
 
 
 def _speaks(role: Role, action: str) -> bool:

@@ -51,9 +51,13 @@ class Page:
         self.things = {row["thing"]: row["ARN"].strip("`") for row in tables["Things"]}
         self.cases = {row["case"]: json.loads(row["request"].strip("`")) for row in tables["Cases"]}
         self._matrices = {name.split("`")[1]: rows for name, rows in tables.items() if name.startswith("In `")}
+        self._studio = {
+            name.split("`")[1]: rows for name, rows in tables.items() if name.startswith("With Studio in `")
+        }
 
-    def cells(self) -> Iterator[Cell]:
-        for environment, rows in self._matrices.items():
+    def cells(self, *, studio: bool = False) -> Iterator[Cell]:
+        """Of the environments as committed, or of those with Studio."""
+        for environment, rows in (self._studio if studio else self._matrices).items():
             for row in rows:
                 for role in [column for column in row if column in self.roles]:
                     said = row[role]
@@ -67,7 +71,7 @@ def question(page: Page, cloud: Cloud, cell: Cell) -> Question:
     role = _named_by_cdk(cloud, cell, name) if "*" in name else cloud.role(f"{_prefix(cell)}-{name}")
     arn = filled(page.things[cell.thing], cloud, cell.environment)
     guarded = _guarded(arn)
-    context = {**_always(role, cell, page), **_case(page, cloud, cell)}
+    context = {key: value for key, value in {**_always(role, cell, page), **_case(page, cloud, cell)}.items() if value}
     owner = role.account if arn == "*" else _owner(arn, cloud, guarded)
     return Question(role, cell.action, arn, context, cloud.resource_policies().get(guarded), owner=owner)
 

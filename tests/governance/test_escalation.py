@@ -78,8 +78,9 @@ def test_roles_of_one_account_reach_others_only_to_release(search: Search, cloud
     assert across == {("slipway-dev-release-builder", f"slipway-{where}-releaser") for where in ("staging", "prod")}
 
 
-def test_every_way_is_found_by_who_may_everything(cloud: Cloud, simulator: Simulator) -> None:
+def test_every_way_is_found_by_who_may_everything(studio_cloud: Cloud, simulator: Simulator) -> None:
     """A way that not even an administrator is found to have would never be found at all."""
+    cloud = studio_cloud
     start = replace(cloud.role("slipway-dev-auditor"), boundary=None, policies=tuple(ADMINISTRATOR.values()))
     services = {service: _trusted_by(service, start) for service in PASS}
     with_services = {**cloud.roles, **{role.arn: role for role in services.values()}}

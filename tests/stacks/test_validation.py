@@ -8,13 +8,15 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_s3 as s3
 from conftest import Assembly, synthesize
+from studio_world import with_studio
 
 from stacks.permissions import allow
 
 
-@pytest.fixture(scope="module")
-def validated(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
-    return synthesize(tmp_path_factory.mktemp("validated") / "cdk.out", nag=True)
+@pytest.fixture(scope="module", params=["as committed", "with Studio"])
+def validated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    folder = tmp_path_factory.mktemp("validated") / "cdk.out"
+    return with_studio(folder, nag=True) if request.param == "with Studio" else synthesize(folder, nag=True)
 
 
 def test_every_finding_is_fixed_or_acknowledged(validated: Assembly) -> None:
