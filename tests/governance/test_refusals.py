@@ -33,6 +33,8 @@ OF_THE_ORGANIZATION = {
     "OnlyDeploymentsRemoveLogs",
 }
 
+OF_THE_ROLLOUT = {"NobodyPosesAsTheRollout", "OnlyTheRolloutChangesItsStacks", "OnlyTheRolloutChangesTheBaseline"}
+
 
 @pytest.fixture(scope="module")
 def about() -> Perimeter:
@@ -276,6 +278,16 @@ def test_the_organizations_own_roles_change_what_nobody_else_may(
     assert {each.sid for each in theirs} == OF_THE_ORGANIZATION
     assert all(simulator.may(by_them))
     assert not any(simulator.may([controlled(one, about) for one in by_them]))
+
+
+def test_not_even_the_organizations_own_roles_change_what_limits_deployments(
+    cloud: Cloud, simulator: Simulator, about: Perimeter
+) -> None:
+    exempt = replace(about, exempt_roles=("arn:aws:iam::*:role/AWSControlTowerExecution",))
+    baseline = [replace(each, who="AWSControlTowerExecution") for each in REFUSED if each.sid in OF_THE_ROLLOUT]
+
+    assert {each.sid for each in baseline} == OF_THE_ROLLOUT
+    assert not any(simulator.may([asked(each, cloud, exempt, only=True) for each in baseline]))
 
 
 def test_every_statement_denies_and_says_why(about: Perimeter) -> None:
