@@ -16,7 +16,8 @@ from stacks.condition_keys import (
     VPC_ACTIONS,
     WITHOUT_INSTANCE,
 )
-from stacks.denials import CDK, STACK_SETS, Denial, document, unless
+from stacks.denials import Denial, document, unless
+from stacks.identity_control import identities
 
 if TYPE_CHECKING:
     from stacks.denials import Json, Perimeter
@@ -32,7 +33,12 @@ def service_control_denials(about: Perimeter) -> dict[str, list[Denial]]:
     return {
         "workloads": [*_network(about), *_keys(), *_instances(about)],
         "versions": [*_registry(about), *_builds(about)],
-        "accounts": [*_registries(about), *_boundary(about), *_limits(about), *_logs(about), *_organization(about)],
+        "accounts": [
+            *_registries(about),
+            *identities(about),
+            *_logs(about),
+            *_organization(about),
+        ],
     }
 
 
@@ -167,68 +173,6 @@ def _registries(about: Perimeter) -> list[Denial]:
             ["sagemaker:DeleteModelPackage", "sagemaker:DeleteModelPackageGroup"],
             unless(*about.deployers),
             [versions, groups],
-        ),
-    ]
-
-
-def _boundary(about: Perimeter) -> list[Denial]:
-    ours, boundary = f"arn:aws:iam::*:role/{about.platform}-*", f"arn:aws:iam::*:policy/{about.platform}-*-boundary"
-    without = {"ArnNotLike": {"iam:PermissionsBoundary": boundary}}
-    return [
-        Denial(
-            "OurRolesOnlyWithTheBoundary",
-            "Whatever bears the platform's name is limited as the platform is, whoever makes it.",
-            ["iam:CreateRole", "iam:PutRolePermissionsBoundary"],
-            without,
-            [ours],
-        ),
-        Denial(
-            "DeploymentsOnlyWithTheBoundary",
-            "A role that the platform or a deployment makes without it could do more than either.",
-            ["iam:CreateRole", "iam:CreateUser", "iam:PutRolePermissionsBoundary", "iam:PutUserPermissionsBoundary"],
-            {"ArnLike": {"aws:PrincipalArn": [ours, CDK]}, **without},
-        ),
-        Denial(
-            "NobodyTakesTheBoundaryAway",
-            "Nothing that the platform does needs it; a role that needs no boundary is another role.",
-            ["iam:DeleteRolePermissionsBoundary"],
-            resources=[ours],
-        ),
-    ]
-
-
-def _limits(about: Perimeter) -> list[Denial]:
-    ours, boundary = f"arn:aws:iam::*:role/{about.platform}-*", f"arn:aws:iam::*:policy/{about.platform}-*-boundary"
-    rewrite = ["iam:CreatePolicyVersion", "iam:DeletePolicy", "iam:DeletePolicyVersion", "iam:SetDefaultPolicyVersion"]
-    return [
-        Denial(
-            "OnlyDeploymentsChangeTheBoundary",
-            "Who may write the boundary may do anything.",
-            rewrite,
-            unless(*about.deployers),
-            [boundary],
-        ),
-        Denial(
-            "OnlyTheRolloutChangesTheBaseline",
-            "Not even a deployment may: the baseline is its limit.",
-            rewrite,
-            unless(STACK_SETS, *about.exempt_roles),
-            [f"arn:aws:iam::*:policy/{about.platform}-baseline-*"],
-        ),
-        Denial(
-            "OnlyDeploymentsChangeRoles",
-            "What the platform's roles may do, and who may take them on, is decided by code that was reviewed.",
-            [
-                "iam:AttachRolePolicy",
-                "iam:DeleteRole",
-                "iam:DeleteRolePolicy",
-                "iam:DetachRolePolicy",
-                "iam:PutRolePolicy",
-                "iam:UpdateAssumeRolePolicy",
-                "iam:UpdateRole",
-            ],
-            unless(*about.deployers),
-            [ours],
         ),
     ]
 

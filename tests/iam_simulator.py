@@ -70,12 +70,14 @@ class Simulator:
             [NODE, "simulate.mjs"], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self._known: dict[int, tuple[Role, str]] = {}
+        self._names: dict[str, str] = {}
+        self._answers: dict[str, Json] = {}
         self.asked = 0
 
     def may(self, questions: Sequence[Question]) -> list[bool]:
         """Whether each is allowed; raises AssertionError for a question AWS could not be asked."""
         told = [{**question.told(), "role": self._introduced(question.role)} for question in questions]
-        answers = self._say({"ask": told})
+        answers = self._answered(told)
         self.asked += len(questions)
         for question, answer in zip(questions, answers, strict=True):
             if question.discover and NO_SUCH_THING in answer.get("error", ""):
@@ -94,12 +96,23 @@ class Simulator:
         if self._process.stdout:
             self._process.stdout.close()
 
+    def _answered(self, told: Sequence[Json]) -> list[Json]:
+        """What was asked before is not asked again: a decision depends on nothing but the question."""
+        keys = [json.dumps(one) for one in told]
+        new = {key: one for key, one in zip(keys, told, strict=True) if key not in self._answers}
+        if new:
+            self._answers |= dict(zip(new, self._say({"ask": list(new.values())}), strict=True))
+        return [self._answers[key] for key in keys]
+
     def _introduced(self, role: Role) -> str:
-        """What the simulator knows the role by: a role that was changed for a test is another one of the same ARN."""
+        """What the simulator knows the role by: one with other policies is another one of the same ARN."""
         if id(role) not in self._known:
-            name = f"{role.arn} {len(self._known)}"
-            self._known[id(role)] = role, name  # the role is held, or another could get its id
-            self._say({"role": name, "session": role.session, "identity": role.policies, "boundary": role.boundary})
+            told = {"session": role.session, "identity": role.policies, "boundary": role.boundary}
+            content = json.dumps(told)
+            if content not in self._names:
+                self._names[content] = f"{role.arn} {len(self._names)}"
+                self._say({"role": self._names[content], **told})
+            self._known[id(role)] = role, self._names[content]  # the role is held, or another could get its id
         return self._known[id(role)][1]
 
     def _say(self, line: Json) -> Any:

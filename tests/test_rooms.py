@@ -71,6 +71,7 @@ OFFLINE = (
     "stacks/denials.py",
     "stacks/guardrail_rules.py",
     "stacks/guardrail_settings.py",
+    "stacks/identity_control.py",
     "stacks/instance_types.py",
     "stacks/names.py",
     "stacks/rollout_rules.py",

@@ -100,6 +100,22 @@ def inside(role: Role, profile: str) -> Role:
     return replace(role, policies=tuple(json.loads(text.replace("${sagemaker:UserProfileName}", profile))))
 
 
+RELEASES = (
+    "Releases and goes back; the releaser makes live only what was approved as it stands, and writes into the journal "
+    "who asked. It could give a serving stack another template, within what the deployer may: endpoints, alarms, "
+    "scaling of this environment."
+)
+DEPLOYS = "Who runs `cdk deploy` makes the platform, its roles among them; the boundary and SCPs are the limit."
+
+ACCEPTED = {
+    ("*-ml-engineer", "*-releaser"): RELEASES,
+    ("*-ml-engineer", "*-serving-deployer"): RELEASES,
+    ("*-ml-engineer", "*-endpoint"): RELEASES,
+    ("*-platform-admin", "*"): DEPLOYS,
+}
+"""Person and role that may be had: why that is right."""
+
+
 @dataclass(frozen=True)
 class Step:
     """From one role to another, and how."""
@@ -216,6 +232,26 @@ def _role_of(made: Made) -> str:
     for part in USE[made.kind][0].split("."):
         found = found.get(part) if isinstance(found, dict) else None
     return str(found)
+
+
+def people(cloud: Cloud) -> list[Role]:
+    return [role for role in cloud.roles.values() if role.stack.endswith("-Personas")]
+
+
+def accepted(start: Role, end: Role) -> str | None:
+    """The reason why one may have the other's rights; never in another account."""
+    found = [
+        why for (who, whom), why in ACCEPTED.items() if fnmatchcase(start.name, who) and fnmatchcase(end.name, whom)
+    ]
+    return found[0] if found and start.account == end.account else None
+
+
+def climbs(search: Search) -> Iterator[str]:
+    """Ways from people to others' rights that are not meant."""
+    for start in people(search.cloud):
+        for end, way in search.reached(start).items():
+            if not accepted(start, search.cloud.roles[end]):
+                yield f"{start.name} -> {search.cloud.roles[end].name}: {', then '.join(step.how for step in way)}"
 
 
 def _speaks(role: Role, action: str) -> bool:

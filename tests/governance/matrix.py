@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from iam_deployed import Cloud, Role
-from iam_simulator import Question
+from iam_simulator import Question, Simulator
 
 from stacks.config import ROOT
 
@@ -74,6 +74,15 @@ def question(page: Page, cloud: Cloud, cell: Cell) -> Question:
     context = {key: value for key, value in {**_always(role, cell, page), **_case(page, cloud, cell)}.items() if value}
     owner = role.account if arn == "*" else _owner(arn, cloud, guarded)
     return Question(role, cell.action, arn, context, cloud.resource_policies().get(guarded), owner=owner)
+
+
+def wrong(page: Page, cloud: Cloud, simulator: Simulator) -> Iterator[str]:
+    """Lines of the page that IAM decides otherwise."""
+    cells = list(page.cells())
+    decided = simulator.may([question(page, cloud, cell) for cell in cells])
+    for cell, may in zip(cells, decided, strict=True):
+        if may != cell.allowed:
+            yield f"{cell}: the page says {'yes' if cell.allowed else 'no'}"
 
 
 def filled(text: str, cloud: Cloud, environment: str) -> str:

@@ -22,6 +22,14 @@ AT = "arn:aws:{}:eu-west-1:111111111111:{}"
 VERSION, GROUP = AT.format("sagemaker", "model-package/slipway-dev-x/1"), "model-package-group/slipway-dev-x"
 DEPLOYER = "cdk-hnb659fds-cfn-exec-role-111111111111-eu-west-1"
 STACK_SETS = "stacksets-exec-0a1b2c3d"
+BASELINE = AT.format("cloudformation", "stack/StackSet-slipway-baseline-0f1e2d3c/1")
+POLICY_WRITES = (
+    "CreatePolicy",
+    "CreatePolicyVersion",
+    "DeletePolicy",
+    "DeletePolicyVersion",
+    "SetDefaultPolicyVersion",
+)
 APPROVER, SCIENTIST, PIPELINE = "slipway-dev-approver", "slipway-dev-data-scientist", "slipway-dev-release-pipeline"
 OPEN = {
     "Version": "2012-10-17",
@@ -43,7 +51,8 @@ class Request:
 
     def __str__(self) -> str:
         keys = "-".join(key.split(":", 1)[1].replace("/", ".") for key in self.context)
-        return f"{self.sid}-{self.action.split(':')[1]}-{self.principal or self.who}-{keys}"
+        thing = self.resource.rsplit(":", 1)[-1]
+        return f"{self.sid}-{self.action.split(':')[1]}-{thing}-{self.principal or self.who}-{keys}"
 
 
 def job(kind: str) -> str:
@@ -52,6 +61,10 @@ def job(kind: str) -> str:
 
 def role(name: str) -> str:
     return f"arn:aws:iam::111111111111:role/{name}"
+
+
+def policy(name: str) -> str:
+    return f"arn:aws:iam::111111111111:policy/{name}"
 
 
 def without(context: Json, *dropped: Json) -> Json:
@@ -180,18 +193,26 @@ REFUSED = (
         Request(
             "OnlyDeploymentsChangeTheBoundary",
             f"iam:{verb}",
-            "arn:aws:iam::111111111111:policy/slipway-dev-boundary",
+            policy("slipway-dev-boundary"),
         )
-        for verb in ("CreatePolicyVersion", "SetDefaultPolicyVersion", "DeletePolicy")
+        for verb in POLICY_WRITES
+    ),
+    Request("OnlyDeploymentsChangeTheBoundary", "iam:CreatePolicy", policy("slipway-dev-my-own-boundary")),
+    *(
+        Request("OnlyTheRolloutChangesTheBaseline", f"iam:{verb}", policy(f"slipway-baseline-{name}"), who=who)
+        for who in ("administrator", DEPLOYER, "slipway-dev-platform-admin")
+        for name in ("boundary", "deployments")
+        for verb in POLICY_WRITES
     ),
     *(
-        Request(
-            "OnlyTheRolloutChangesTheBaseline",
-            "iam:CreatePolicyVersion",
-            f"arn:aws:iam::111111111111:policy/slipway-baseline-{policy}",
-            who=DEPLOYER,
-        )
-        for policy in ("boundary", "deployments")
+        Request("NobodyPosesAsTheRollout", f"iam:{verb}", role(STACK_SETS), who=who)
+        for who in ("administrator", DEPLOYER, STACK_SETS)
+        for verb in ("AttachRolePolicy", "CreateRole", "PutRolePolicy", "UpdateAssumeRolePolicy")
+    ),
+    *(
+        Request("OnlyTheRolloutChangesItsStacks", f"cloudformation:{verb}", BASELINE, who=who)
+        for who in ("administrator", DEPLOYER)
+        for verb in ("DeleteStack", "ExecuteChangeSet", "UpdateStack")
     ),
     *(
         Request("OnlyDeploymentsChangeRoles", f"iam:{verb}", role("slipway-dev-releaser"), who=who)
@@ -306,14 +327,23 @@ LETS_PASS = (
     Request(
         "OnlyDeploymentsChangeTheBoundary",
         "iam:CreatePolicyVersion",
-        "arn:aws:iam::111111111111:policy/slipway-dev-boundary",
+        policy("slipway-dev-boundary"),
         who=DEPLOYER,
     ),
+    *(
+        Request("OnlyTheRolloutChangesTheBaseline", f"iam:{verb}", policy(f"slipway-baseline-{name}"), who=STACK_SETS)
+        for name in ("boundary", "deployments")
+        for verb in POLICY_WRITES
+    ),
+    Request("OnlyTheRolloutChangesTheBaseline", "iam:GetPolicyVersion", policy("slipway-baseline-deployments")),
+    Request("NobodyPosesAsTheRollout", "iam:CreateRole", role("of-another-team")),
+    Request("OnlyTheRolloutChangesItsStacks", "cloudformation:UpdateStack", BASELINE, who=STACK_SETS),
+    Request("OnlyTheRolloutChangesItsStacks", "cloudformation:DescribeStacks", BASELINE),
     Request(
-        "OnlyTheRolloutChangesTheBaseline",
-        "iam:CreatePolicyVersion",
-        "arn:aws:iam::111111111111:policy/slipway-baseline-boundary",
-        who=STACK_SETS,
+        "OnlyTheRolloutChangesItsStacks",
+        "cloudformation:UpdateStack",
+        AT.format("cloudformation", "stack/slipway-dev-Data/1"),
+        who=DEPLOYER,
     ),
     Request("OnlyDeploymentsChangeRoles", "iam:PutRolePolicy", role("slipway-dev-releaser"), who=DEPLOYER),
     Request("OnlyDeploymentsRemoveLogs", "ec2:DeleteFlowLogs", AT.format("ec2", "vpc-flow-log/fl-1"), who=DEPLOYER),

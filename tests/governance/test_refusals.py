@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from forbidden import asked, controlled, let_through, perimeter, statements
 from iam_deployed import ADMINISTRATOR, Cloud, Role
 from iam_simulator import FOLDER, Question, Simulator
 from matrix import question, read
@@ -16,9 +16,9 @@ from refusals import LETS_PASS, REFUSED, Request
 
 from stacks import condition_keys
 from stacks.config import load
-from stacks.denials import LIMIT, Denial, Perimeter, document, size
+from stacks.denials import LIMIT, Perimeter, size
 from stacks.resource_control import resource_control_denials, resource_control_policies
-from stacks.service_control import service_control_denials, service_control_policies
+from stacks.service_control import service_control_policies
 
 Json = dict[str, Any]
 
@@ -33,18 +33,16 @@ OF_THE_ORGANIZATION = {
     "OnlyDeploymentsRemoveLogs",
 }
 
+OF_THE_ROLLOUT = {"NobodyPosesAsTheRollout", "OnlyTheRolloutChangesItsStacks", "OnlyTheRolloutChangesTheBaseline"}
+
 
 @pytest.fixture(scope="module")
 def about() -> Perimeter:
-    config = load()
-    platform = config.platform.model_copy(update={"organization_id": ORGANIZATION})
-    return Perimeter.of(platform, config.environments)
+    return perimeter()
 
 
-def controlled(asked: Question, about: Perimeter) -> Question:
-    """The same request where the organization's policies apply."""
-    scps, rcps = service_control_policies(about), resource_control_policies(about)
-    return replace(asked, scps=tuple(scps.values()), rcps=tuple(rcps.values()))
+def test_together_they_refuse_all_that_they_should(cloud: Cloud, simulator: Simulator, about: Perimeter) -> None:
+    assert list(let_through(statements(about), cloud, simulator)) == []
 
 
 def test_the_platforms_roles_do_all_their_work_under_the_guardrails(
@@ -98,46 +96,11 @@ def test_deployments_make_every_role_of_the_templates(cloud: Cloud, simulator: S
     assert decided == [True, False] * len(made)
 
 
-def statements(about: Perimeter) -> Iterator[tuple[str, Denial]]:
-    for kind, documents in (
-        ("scp", service_control_denials(about)),
-        ("rcp", resource_control_denials(about)),
-    ):
-        for denials in documents.values():
-            yield from ((kind, denial) for denial in denials)
-
-
 def test_every_statement_is_tried(about: Perimeter) -> None:
     named = {denial.sid for _, denial in statements(about)}
 
     assert {request.sid for request in REFUSED} == named
     assert {request.sid for request in LETS_PASS} <= named
-
-
-def somebody(request: Request, cloud: Cloud) -> Role:
-    """Who asks: a role of the templates by its name, or one that may do everything."""
-    found = [role for role in cloud.roles.values() if role.name == request.who]
-    arn = found[0].arn if found else f"arn:aws:iam::111111111111:role/{request.who}"
-    return Role(request.who, arn, {}, tuple(ADMINISTRATOR.values()))
-
-
-def asked(request: Request, cloud: Cloud, about: Perimeter, *, only: bool) -> Question:
-    """The request under one statement alone, or under none."""
-    kind, denial = next((kind, denial) for kind, denial in statements(about) if denial.sid == request.sid)
-    policy = document([denial], **({"Principal": "*"} if kind == "rcp" else {}))
-    role = somebody(request, cloud)
-    context = {"aws:PrincipalArn": role.arn, **request.context}
-    return Question(
-        role,
-        request.action,
-        request.resource,
-        context,
-        request.resource_policy,
-        scps=(policy,) if only and kind == "scp" else (),
-        rcps=(policy,) if only and kind == "rcp" else (),
-        owner="111111111111",
-        principal=request.principal,
-    )
 
 
 @pytest.mark.parametrize("request_", REFUSED, ids=str)
@@ -276,6 +239,16 @@ def test_the_organizations_own_roles_change_what_nobody_else_may(
     assert {each.sid for each in theirs} == OF_THE_ORGANIZATION
     assert all(simulator.may(by_them))
     assert not any(simulator.may([controlled(one, about) for one in by_them]))
+
+
+def test_not_even_the_organizations_own_roles_change_what_limits_deployments(
+    cloud: Cloud, simulator: Simulator, about: Perimeter
+) -> None:
+    exempt = replace(about, exempt_roles=("arn:aws:iam::*:role/AWSControlTowerExecution",))
+    baseline = [replace(each, who="AWSControlTowerExecution") for each in REFUSED if each.sid in OF_THE_ROLLOUT]
+
+    assert {each.sid for each in baseline} == OF_THE_ROLLOUT
+    assert not any(simulator.may([asked(each, cloud, exempt, only=True) for each in baseline]))
 
 
 def test_every_statement_denies_and_says_why(about: Perimeter) -> None:
