@@ -226,23 +226,23 @@ class Governance:
         return Things(region, pipeline, self.key, self.key_policy, boundary, deployer)
 
     def _read_back(self) -> None:
-        found = [(each, each.name) for each in self.stood]
+        bootstrap = f"StackSet-{self.plan.stack_sets[1]}-"  # the CDK's own
+        found = [(each, each.name) for each in self.stood if not each.name.startswith(bootstrap)]
         self.inventory: Inventory = inventory(self.aws.client, found)
         if self.inventory.missing:
             raise GovernanceError(f"deployed, but absent when read back: {self.inventory.missing}")
 
     @property
     def stood(self) -> list[Stood]:
-        """Every stack that this story deployed; the bootstrap's are the CDK's own."""
+        """Every stack that this story deployed, but for what `cdk bootstrap` made."""
         management, region = self.land.management, self.plan.region
         places = [(management, region), (management, POLICIES)]
         places += [(account, region) for account in self._members]
-        bootstraps = ("CDKToolkit", f"StackSet-{self.plan.stack_sets[1]}-")
         return [
             Stood(account, where, name)
             for account, where in places
             for name in self.land.stacks(account, where)
-            if not name.startswith(bootstraps)
+            if name != "CDKToolkit"
         ]
 
     @property
