@@ -12,6 +12,7 @@ unexport UV_PYTHON VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 help:
 	@echo "make rehearse   deploy to an embedded AWS, train, release, roll back (ARGS=\"--keep\", ARGS=\"--json FILE\")"
+	@echo "make rehearse-governance   roll out to an organization, and see who may what (ARGS=\"--json FILE\")"
 	@echo "make test       every check that CI runs"
 	@echo "make test-long  what takes minutes: faults at random moments, several accounts, the AWS CLI"
 	@echo "make test-sdk   the same pipeline by the SageMaker SDK (installs a gigabyte)"
@@ -21,6 +22,10 @@ help:
 
 rehearse: setup
 	@slipway rehearse $(ARGS)
+
+# The story is the product's; who decides in it is the tests' simulator of IAM.
+rehearse-governance: setup tests/governance/simulator/node_modules/.ready
+	@PYTHONPATH=$(CURDIR):$(CURDIR)/tests python tests/governance/rehearse.py $(ARGS)
 
 # Tests run beside each other, a core each; whatever shares a world stays together (tests/conftest.py).
 test: setup tests/governance/simulator/node_modules/.ready
@@ -138,4 +143,4 @@ lock: .tools/uv/.ready
 	  $(LOCK) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; \
 	done
 
-.PHONY: help rehearse test test-sdk test-long image-test bench setup lock
+.PHONY: help rehearse rehearse-governance test test-sdk test-long image-test bench setup lock

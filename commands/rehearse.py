@@ -32,7 +32,7 @@ def rehearse(
     from rehearsal import session
 
     if json_file:
-        _writable(json_file)
+        writable(json_file)
     plan = rehearsal_plan(env, model)
     with session.start(plan, tell=console.print) as rehearsal:
         rehearsal.run()
@@ -45,7 +45,7 @@ def rehearse(
             _keep(rehearsal.environment)
 
 
-def _writable(file: Path) -> None:
+def writable(file: Path) -> None:
     """Half a minute of work must not end in a path that never could be written."""
     if file.is_dir() or not file.absolute().parent.is_dir():
         reason = "is a folder" if file.is_dir() else f"lies in {file.parent}, which is no folder"

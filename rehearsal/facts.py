@@ -160,10 +160,10 @@ def _scaled(scaled: Scaled) -> Facts:
 
 def tables(found: Facts) -> list[RenderableType]:
     """The same for people: what was deployed, what ran, how good it is, what this shows and does not."""
-    return [_deployed(found), _ran(found), *_told(found), _good(found), _live(found), _time(found), _shown(found)]
+    return [_deployed(found), _ran(found), *_told(found), _good(found), _live(found), took(found), shown(found)]
 
 
-def _table(title: str, *columns: str, show_header: bool = True) -> Table:
+def titled(title: str, *columns: str, show_header: bool = True) -> Table:
     return Table(
         *columns, title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, show_header=show_header
     )
@@ -171,7 +171,7 @@ def _table(title: str, *columns: str, show_header: bool = True) -> Table:
 
 def _deployed(found: Facts) -> Table:
     resources, data = found["resources"], found["data"]
-    table = _table("Deployed by the real CDK CLI", show_header=False)
+    table = titled("Deployed by the real CDK CLI", show_header=False)
     table.add_row("stacks", ", ".join(found["stacks"]))
     table.add_row("resources", f"{resources['declared']} declared, {resources['created']} created and read back")
     waiting = f"{len(resources['waiting'])}, of endpoints no version was released to"
@@ -189,7 +189,7 @@ def _ran(found: Facts) -> Table:
     """A row a step, a column a training."""
     titles = [run["title"] for run in found["runs"]]
     headings = [f"{run['period']}\n{run['reason']}" for run in found["runs"]]
-    table = _table("Ran by the deployed pipeline", "step", *headings)
+    table = titled("Ran by the deployed pipeline", "step", *headings)
     for name in dict.fromkeys(step["name"] for step in found["steps"]):
         ran = {step["run"]: step for step in found["steps"] if step["name"] == name}
         table.add_row(name, *(_how(ran.get(title)) for title in titles))
@@ -225,7 +225,7 @@ def _good(found: Facts) -> Table:
     versions = found["versions"]
     headings = [f"version {v['arn'].rsplit('/', 1)[1]}\non {v['period']}\n{v['reason']}" for v in versions]
     champion = versions[-1]["compared_with"]
-    table = _table("Registered", "", *headings, f"champion\non {versions[-1]['period']}")
+    table = titled("Registered", "", *headings, f"champion\non {versions[-1]['period']}")
     for metric in METRICS:
         beside = champion.get(metric)
         figures = [f"{version['metrics'][metric]:.4f}" for version in versions]
@@ -237,7 +237,7 @@ def _good(found: Facts) -> Table:
 
 def _live(found: Facts) -> Table:
     """A row a release."""
-    table = _table("Released", "in", "", "outcome", "live", "took", "skipped")
+    table = titled("Released", "in", "", "outcome", "live", "took", "skipped")
     for release in found["releases"]:
         live = release["to"].rsplit("/", 1)[-1]
         took, skipped = f"{release['seconds']:.1f} s", f"{release['simulated_seconds']:.0f} s"
@@ -252,15 +252,17 @@ def _instances(scaled: Facts) -> str:
     return f"scaled: {scaled['endpoint']} from {scaled['from']} to {scaled['to']} instances {why}"
 
 
-def _time(found: Facts) -> Table:
-    table = _table("Where the time went", "phase", "seconds")
+def took(found: Facts) -> Table:
+    """A row a phase."""
+    table = titled("Where the time went", "phase", "seconds")
     for phase, seconds in found["seconds"].items():
         table.add_row(phase, f"{seconds:.1f}")
     return table
 
 
-def _shown(found: Facts) -> Table:
-    table = _table("What this run shows", show_header=False)
+def shown(found: Facts) -> Table:
+    """What the run proves and what it does not."""
+    table = titled("What this run shows", show_header=False)
     for line in found["proved"]:
         table.add_row("proved", line)
     for line in found["not_proved"]:

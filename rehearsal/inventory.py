@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from rehearsal import templates
 from rehearsal.resources import Place, exists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rehearsal.release_acts import Site
-
 METADATA = "AWS::CDK::Metadata"
 RECORDED_ONLY: frozenset[str] = frozenset()
 """Types that the embedded AWS accepts and cannot really make; today none."""
+
+
+class Where(Protocol):
+    """What has an account and a region."""
+
+    @property
+    def account(self) -> str: ...
+
+    @property
+    def region(self) -> str: ...
 
 
 @dataclass
@@ -31,13 +40,15 @@ class Inventory:
     missing: list[dict[str, str]] = field(default_factory=list)
 
 
-def inventory(client: Callable[[str, str, str], Any], stacks: Sequence[tuple[Site, str]]) -> Inventory:
+def inventory(client: Callable[[str, str, str], Any], stacks: Sequence[tuple[Where, str]]) -> Inventory:
     """Compare templates with what the services themselves say is there; `client` takes service, account, region."""
     found = Inventory()
     for site, stack in stacks:
         place = Place(site.account, site.region, _clients(client, site))
         cloudformation = place.client("cloudformation")
-        template = cloudformation.get_template(StackName=stack)["TemplateBody"]  # boto3 reads the JSON
+        template = cloudformation.get_template(StackName=stack)["TemplateBody"]
+        if isinstance(template, str):  # boto3 reads JSON; without a bucket to put it in, the CLI sends YAML
+            template = templates.parse(template)
         physical = {
             resource["LogicalResourceId"]: resource["PhysicalResourceId"]
             for resource in cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
@@ -53,7 +64,7 @@ def inventory(client: Callable[[str, str, str], Any], stacks: Sequence[tuple[Sit
     return found
 
 
-def _clients(client: Callable[[str, str, str], Any], site: Site) -> Callable[[str], Any]:
+def _clients(client: Callable[[str, str, str], Any], site: Where) -> Callable[[str], Any]:
     return lambda service: client(service, site.account, site.region)
 
 

@@ -37,25 +37,38 @@ class SpaceError(Exception):
 @contextmanager
 def start(plan: Plan, tell: Callable[[str], None]) -> Iterator[Rehearsal]:
     """A rehearsal ready to run. SIGTERM ends it like Ctrl-C: nothing stays behind."""
-    check(os.environ)
-    _check_space(Path(tempfile.gettempdir()))
-    signal.signal(signal.SIGTERM, _interrupt)
     begun = time.monotonic()
-    _sweep(Path(tempfile.gettempdir()))
-    with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-", ignore_cleanup_errors=True) as folder:
-        state = Path(folder)
+    with folder() as state:
         seconds: dict[str, float] = {}
         synth = Background(lambda: _synth(plan, state, tell, seconds))  # it asks AWS nothing
         tell("embedded AWS ...")
-        with EmbeddedAws(state / "aws", plan.root / ".venv-job/bin/python", plan.organization) as aws:
+        with embedded(plan.root, state, plan.organization) as aws:
             seconds["embedded AWS"] = round(time.monotonic() - begun, 2)
             tell(f"embedded AWS: {seconds['embedded AWS']:.1f} s, {aws.endpoint}")
-            try:
-                yield Rehearsal(aws, plan, tell, state, begun, synth, seconds)
-            except Exception as error:
-                if aws.ended:
-                    raise EmbeddedAwsError(aws.ended) from error
-                raise
+            yield Rehearsal(aws, plan, tell, state, begun, synth, seconds)
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder for all that a rehearsal writes, gone when it ends, by SIGTERM too."""
+    check(os.environ)
+    _check_space(Path(tempfile.gettempdir()))
+    signal.signal(signal.SIGTERM, _interrupt)
+    _sweep(Path(tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-", ignore_cleanup_errors=True) as made:
+        yield Path(made)
+
+
+@contextmanager
+def embedded(root: Path, state: Path, organization: str | None = None) -> Iterator[EmbeddedAws]:
+    """The embedded AWS, up; who fails because it ended is told so."""
+    with EmbeddedAws(state / "aws", root / ".venv-job/bin/python", organization) as aws:
+        try:
+            yield aws
+        except Exception as error:
+            if aws.ended:
+                raise EmbeddedAwsError(aws.ended) from error
+            raise
 
 
 def _synth(plan: Plan, state: Path, tell: Callable[[str], None], seconds: dict[str, float]) -> None:

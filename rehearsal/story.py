@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,11 +19,13 @@ from rehearsal.background import Background
 from rehearsal.cdk import Cdk
 from rehearsal.inbox import Inbox
 from rehearsal.inventory import inventory
+from rehearsal.phases import phase
 from rehearsal.release_acts import ReleaseActs
 from rehearsal.scenes import STAGING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from rehearsal.embedded import EmbeddedAws
@@ -267,10 +268,5 @@ class Rehearsal:
     def _client(self, service: str) -> Any:
         return self.aws.client(service, self.plan.account, self.plan.region)
 
-    @contextmanager
-    def _phase(self, name: str) -> Iterator[None]:
-        self.tell(f"{name} ...")
-        start = time.monotonic()
-        yield
-        self.seconds[name] = round(time.monotonic() - start, 2)
-        self.tell(f"{name}: {self.seconds[name]:.1f} s")
+    def _phase(self, name: str) -> AbstractContextManager[None]:
+        return phase(self.tell, self.seconds, name)

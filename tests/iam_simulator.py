@@ -6,6 +6,7 @@ the tests, and nothing of the product imports, ships or contains it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 from collections.abc import Sequence
@@ -64,7 +65,8 @@ class Simulator:
     def __init__(self) -> None:
         if not (FOLDER / "node_modules").is_dir():
             raise AssertionError(
-                "the IAM simulator is not installed, and nothing is proved without it; run `make test`"
+                "the IAM simulator is not installed, and nothing is proved without it; `make test` and "
+                "`make rehearse-governance` install it"
             )
         self._process = subprocess.Popen(
             [NODE, "simulate.mjs"], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -76,7 +78,15 @@ class Simulator:
 
     def may(self, questions: Sequence[Question]) -> list[bool]:
         """Whether each is allowed; raises AssertionError for a question AWS could not be asked."""
-        told = [{**question.told(), "role": self._introduced(question.role)} for question in questions]
+        return [answer.get("result") == "Allowed" for answer in self._decided(questions)]
+
+    def explained(self, question: Question) -> tuple[bool, list[Json]]:
+        """Whether it is allowed, and what stands against it, in the simulator's words."""
+        (answer,) = self._decided([question], why=True)
+        return answer["result"] == "Allowed", answer["denials"]
+
+    def _decided(self, questions: Sequence[Question], *, why: bool = False) -> list[Json]:
+        told = [{**question.told(), "role": self._introduced(question.role), "why": why} for question in questions]
         answers = self._answered(told)
         self.asked += len(questions)
         for question, answer in zip(questions, answers, strict=True):
@@ -86,12 +96,13 @@ class Simulator:
             assert question.discover or not answer["ignored"], (
                 f"{question.action} carries no {', '.join(answer['ignored'])}: the question proves nothing"
             )
-        return [answer.get("result") == "Allowed" for answer in answers]
+        return answers
 
     def end(self) -> None:
         """End the process."""
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # Ctrl-C reaches it as well
+            self._process.stdin.close()
         self._process.wait(10)
         if self._process.stdout:
             self._process.stdout.close()

@@ -30,6 +30,18 @@ LATER_PHASES = {
     "upload 2013-07 ...": signal.SIGINT,
     LAST: signal.SIGTERM,
 }
+OF_GOVERNANCE = {
+    "slipway rollout plan ...": signal.SIGTERM,
+}
+LATER_OF_GOVERNANCE = {
+    "cdk bootstrap management ...": signal.SIGINT,
+    "cdk deploy slipway-rollout/* ...": signal.SIGINT,
+    "account ml-late joins ...": signal.SIGTERM,
+    "slipway rollout drift, the key opened by hand ...": signal.SIGINT,
+    "people ...": signal.SIGTERM,
+}
+REHEARSE = [str(Path(sys.executable).parent / "slipway"), "rehearse", "--keep"]
+REHEARSE_GOVERNANCE = [sys.executable, str(ROOT / "tests/governance/rehearse.py")]
 
 
 def processes_with(word: str) -> list[str]:
@@ -42,12 +54,22 @@ def processes_with(word: str) -> list[str]:
     [*PHASES.items(), *(pytest.param(*late, marks=pytest.mark.long) for late in LATER_PHASES.items())],
 )
 def test_an_interrupted_rehearsal_leaves_nothing(tmp_path: Path, phase: str, ending: signal.Signals) -> None:
-    environment = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "TMPDIR": str(tmp_path)}
-    command = [str(Path(sys.executable).parent / "slipway"), "rehearse", "--keep"]
+    interrupt(REHEARSE, tmp_path, phase, ending)
+
+
+@pytest.mark.parametrize(
+    ("phase", "ending"),
+    [*OF_GOVERNANCE.items(), *(pytest.param(*late, marks=pytest.mark.long) for late in LATER_OF_GOVERNANCE.items())],
+)
+def test_nor_does_one_of_governance(tmp_path: Path, phase: str, ending: signal.Signals) -> None:
+    interrupt(REHEARSE_GOVERNANCE, tmp_path, phase, ending)
+
+
+def interrupt(command: list[str], tmp_path: Path, phase: str, ending: signal.Signals) -> None:
+    path = {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "PYTHONUNBUFFERED": "1"}
+    environment = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "TMPDIR": str(tmp_path), **path}
     pipe = subprocess.PIPE
-    with subprocess.Popen(
-        command, cwd=ROOT, env={**environment, "PYTHONUNBUFFERED": "1"}, stdout=pipe, stderr=pipe, text=True
-    ) as rehearsal:
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True) as rehearsal:
         assert rehearsal.stdout
         assert rehearsal.stderr
         for line in rehearsal.stdout:
