@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from constructs import Construct
 
+    from stacks.names import Names
     from stacks.persona_settings import PersonasSettings, Principals
 
 WHO_MAY: dict[str, tuple[Callable[[iam.Role, Ground], None], ...]] = {
@@ -40,6 +41,11 @@ WHO_MAY: dict[str, tuple[Callable[[iam.Role, Ground], None], ...]] = {
     "auditor": (see_versions, see_runs, see_endpoints, see_platform),
     "consumer": (invoke,),
 }
+
+
+def who_may(verb: Callable[[iam.Role, Ground], None], config: PersonasSettings, names: Names) -> list[str]:
+    """The names of the roles that may do something."""
+    return [names.persona(persona) for persona, _ in config.given() if verb in WHO_MAY[persona]]
 
 
 class Personas(cdk.Stack):
