@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from stacks.settings import Environment
 
 
+ASKER = "ada@example.com"
+"""Whom the rehearsal plays when a person asks for a run."""
+
+
 def rehearse(
     env: EnvironmentName = "dev",
     model: ModelName = "flight_delay",
@@ -42,7 +46,7 @@ def rehearse(
         if json_file:
             json_file.write_text(json.dumps(found, indent=1) + "\n")
         if keep:
-            _keep(rehearsal.environment)
+            _keep(rehearsal.environment, {**rehearsal.environment, **rehearsal.aws.variables_of(plan.asker)})
 
 
 def writable(file: Path) -> None:
@@ -67,6 +71,8 @@ def rehearsal_plan(env: str, model: str, **how: Any) -> Any:
         model=model,
         pipeline=names.pipeline(model),
         starter=names.starter,
+        requests=names.requests,
+        asker=asker(environment, names),
         notices=names.notices,
         data_bucket=names.data_bucket,
         periods_prefix=periods_prefix(model),
@@ -75,6 +81,23 @@ def rehearsal_plan(env: str, model: str, **how: Any) -> Any:
         sites=tuple(sites(environment, model)),
         organization=load().platform.organization_id,
         **how,
+    )
+
+
+def asker(environment: Environment, names: Names) -> Any:
+    """Who asks for runs by hand: somebody whom the environment lets into a role that may."""
+    from rehearsal.person import by_account, by_permission_set
+
+    personas = environment.personas
+    for persona, given in (("data_scientist", personas.data_scientist), ("ml_engineer", personas.ml_engineer)):
+        role = names.role_arn(names.persona(persona))
+        if given and given.permission_sets:
+            return by_permission_set(ASKER, given.permission_sets[0], role)
+        if given and given.accounts:
+            return by_account(ASKER, given.accounts[0], role)
+    raise UsageError(
+        f"nobody may ask for a run in {environment.name}: give data_scientist or ml_engineer of [personas] in "
+        f"environments/{environment.name}.toml permission_sets or accounts; the rehearsal plays no identity provider"
     )
 
 
@@ -89,11 +112,15 @@ def sites(trains: Environment, model: str) -> Iterator[Any]:
         yield Site(environment.account, environment.region, names.prefix, release_place(environment, model))
 
 
-def _keep(environment: dict[str, str]) -> None:
+def _keep(environment: dict[str, str], person: dict[str, str]) -> None:
     """Print what `aws`, boto3 and `cdk` need to talk to the embedded AWS, and hold it until Ctrl-C."""
     console.print("\nThe embedded AWS stays up. In another terminal:\n", style="bold")
     for name, value in sorted(environment.items()):
         if name.startswith(("AWS_", "CDK_", "NO_PROXY")):
+            console.print(f"export {name}={value}")
+    console.print(f"\nRuns are asked for by people; to be {ASKER}:\n", style="bold")
+    for name, value in sorted(person.items()):
+        if value != environment.get(name):
             console.print(f"export {name}={value}")
     console.print("\nCtrl-C ends it.", style="bold")
     signal.pause()

@@ -19,17 +19,17 @@ def train(
     source: Annotated[str | None, typer.Option("--from", help="The execution that steps left out come from.")] = None,
 ) -> None:
     """Ask for a run of the deployed pipeline and follow it to its version."""
-    from operations.requests import ask_starter
+    from operations.requests import ask_for_run
 
     environment, names = chosen(env, model)
     session = session_of(environment)
-    answer = ask_starter(
+    answer = ask_for_run(
         session.client("lambda"),
-        names.starter,
+        names.requests,
+        session.get_credentials().get_frozen_credentials(),
         {
             "model": model,
             "period": period,
-            "started_by": session.client("sts").get_caller_identity()["Arn"],
             "parameters": _assignments(given or []),
             "steps": steps.split(",") if steps else [],
             "source": source,

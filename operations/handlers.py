@@ -14,6 +14,8 @@ from operations.images import Image, ImageError
 from operations.listings import DataPlace, starts_a_run
 from operations.notices import SUBJECT_LIMIT, notice
 from operations.periods import READY_MANIFEST, PeriodError
+from operations.proof import ProofError
+from operations.requests import Door
 from operations.starter import ModelPlace, RequestError, Starter
 from operations.turns import TurnTable
 
@@ -42,6 +44,19 @@ def start(event: Json, _context: object) -> Json:
             boto3.client("sns").publish(
                 TopicArn=settings["topic"], Subject="A run could not be started"[:SUBJECT_LIMIT], Message=str(error)
             )
+        return {"outcome": "refused", "because": str(error)}
+
+
+def hear_request(event: Json, _context: object) -> Json:
+    """A person asks for a run: who that is, is proven before the starter hears of it."""
+    import boto3
+
+    settings = json.loads(os.environ[SETTINGS])
+    sts = boto3.client("sts").meta.endpoint_url
+    door = Door(boto3.client("lambda"), settings["starter"], tuple(settings["askers"]), sts)
+    try:
+        return door.hand_on(event)
+    except (ProofError, RequestError) as error:
         return {"outcome": "refused", "because": str(error)}
 
 
@@ -77,6 +92,7 @@ def starter_of(settings: Mapping[str, Any], client: Any) -> Starter:
             pipeline=place["pipeline"],
             data=DataPlace(settings["data_bucket"], place["periods"], place["listings"]),
             champion=ChampionPlace(settings["runs_bucket"], place["champion"]),
+            owner=place["owner"],
         )
         for name, place in settings["models"].items()
     }

@@ -19,7 +19,8 @@ from operations.turns import Turns, TurnTable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-REASONS = ("manual", "schedule", "arrival", "drift")
+MANUAL = "manual"
+REASONS = (MANUAL, "schedule", "arrival", "drift")
 STARTED, WAITS, SEEN = "started", "waits", "seen"
 
 
@@ -29,11 +30,12 @@ class RequestError(Exception):
 
 @dataclass(frozen=True)
 class ModelPlace:
-    """What the starter must know of a model."""
+    """What the starter must know of a model; its owner is the author of what no person asked for."""
 
     pipeline: str
     data: DataPlace
     champion: ChampionPlace
+    owner: str
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,10 @@ class Starter:
     now: Callable[[], float] = time.time
 
     def ask(self, request: Mapping[str, Any]) -> Answer:
-        """Carry out a request: {model, reason, token} and maybe {period, started_by, parameters}."""
+        """Carry out a request: {model, reason, token} and maybe {period, started_by, parameters}.
+
+        One by hand says its author, too; only the function that proved who that is may ask so.
+        """
         asked = self._checked(request)
         model = str(asked["model"])
         asked["period"] = asked.get("period") or latest_period(self.s3, self.models[model].data)
@@ -100,7 +105,7 @@ class Starter:
         execution = latest_execution(self.sagemaker, self.models[model].pipeline, "Executing", "Stopping")
         if execution is None:
             return
-        adopted = {"model": model, "reason": "manual", "token": execution, "period": ""}
+        adopted = {"model": model, "reason": MANUAL, "token": execution, "period": ""}
 
         def step(turns: Turns) -> Turns:
             return turns if turns.request else turns.take(adopted, self.now()).running(execution)
@@ -131,6 +136,7 @@ class Starter:
                     "ServeImageDigest": self.image_digest(),
                     "Reason": str(asked["reason"]),
                     "StartedBy": str(asked.get("started_by") or "unknown"),
+                    "Author": str(asked["author"] if asked["reason"] == MANUAL else place.owner),
                     **{name: str(value) for name, value in asked.get("parameters", {}).items()},
                 },
                 steps=tuple(asked.get("steps", ())),
@@ -166,6 +172,8 @@ class Starter:
             problems.append(f"reason {request.get('reason')!r}; reasons are {', '.join(REASONS)}")
         if not request.get("token"):
             problems.append("no token; give one that is the same whenever the request is the same")
+        if (request.get("reason") == MANUAL) != bool(request.get("author")):
+            problems.append(f"author {request.get('author')!r}; a run by hand has one, of any other it is the owner")
         problems += [self._out_of_range(name, value) for name, value in dict(request.get("parameters") or {}).items()]
         found = [problem for problem in problems if problem]
         if found:

@@ -40,7 +40,7 @@ EXTERNAL = (PERIODS, LISTING, CHAMPION)
 TEMPORARY = ("dataset",)
 """Artifacts that can be made again from the periods; they expire, the others stay with the versions they led to."""
 
-FACTS = ("execution", "image_uri", "serve_image_uri", "serve_image_digest", "commit", "reason", "started_by")
+FACTS = ("execution", "image_uri", "serve_image_uri", "serve_image_digest", "commit", "reason", "started_by", "author")
 """What a step may be told of its run; it changes from run to run, so a step that is told is never cached."""
 
 Kind = Literal["Processing", "Training"]
@@ -128,6 +128,7 @@ class JobEnvironment:
     commit: str = ""
     reason: str = ""
     started_by: str = ""
+    author: str = ""
 
     @staticmethod
     def _names(step: Step) -> tuple[str, ...]:

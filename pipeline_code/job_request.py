@@ -121,6 +121,7 @@ class JobStep:
             "commit": self.around.commit,
             "reason": parameters.REASON,
             "started_by": parameters.STARTED_BY,
+            "author": parameters.AUTHOR,
         }
         return JobEnvironment.render(self.step, known)
 

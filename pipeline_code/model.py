@@ -17,6 +17,9 @@ Serving = Literal["realtime", "serverless", "async", "batch"]
 """How a model's versions are served: an endpoint that answers at once, one without instances of its own, one with a
 queue, or none, only the model for transform jobs."""
 
+PERSON = re.compile(r"[\w+=.@-]{2,64}", re.ASCII)
+"""How the session tag `user` may spell a person, so that a version's metadata can bear the name."""
+
 SCHEDULE = re.compile(r"(rate|cron)\([^()]+\)")
 
 DAY = "day"
@@ -124,9 +127,10 @@ class Model:
 
     `validation_days` at the end of the training months decide when boosting stops. `outcomes` are the words for labels
     0 and 1; `limits` are sentences for the report: what its figures do not say. `owner`, `intended_use` and `risk` go
-    into the model card of every version. `schedule` trains on what has arrived by then: cron(...) or rate(...), in UTC,
-    https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html. `serving` is how versions are served;
-    with `shadow` a second version may get a copy of all requests, and its answers are dropped.
+    into the model card of every version. The owner is the author of every version that no person asked for: a person,
+    spelled as the session tag `user` spells it. `schedule` trains on what has arrived by then, in UTC: cron(...) or
+    rate(...), https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html. `serving` is how versions are
+    served; with `shadow` a second version may get a copy of all requests, and its answers are dropped.
     """
 
     name: str
@@ -142,7 +146,7 @@ class Model:
     validation_days: int
     outcomes: tuple[str, str] = ("no", "yes")
     limits: tuple[str, ...] = ()
-    owner: str = "unknown"
+    owner: str = ""
     intended_use: str = ""
     risk: Literal["High", "Medium", "Low", "Unknown"] = "Unknown"
     risk_reason: str = ""
@@ -152,6 +156,11 @@ class Model:
 
     def __post_init__(self) -> None:
         problems = [*self._unknown_names(), *parameters.problems(self.hyperparameters)]
+        if not PERSON.fullmatch(self.owner):
+            problems.append(
+                f"owner {self.owner!r}; name the person who answers for what schedules and arrivals train, "
+                f"as the session tag `user` spells it: {PERSON.pattern}"
+            )
         if self.schedule is not None and not SCHEDULE.fullmatch(self.schedule):
             problems.append(f"schedule {self.schedule!r}; give cron(...) or rate(...), such as cron(0 6 3 * ? *)")
         if problems:

@@ -1,4 +1,4 @@
-"""What a run is given: the period and its listing, the server's image, who asked and why, the hyperparameters."""
+"""What a run is given: period and listing, the server's image, who asked and why, its author, the hyperparameters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def get(name: str) -> Json:
     return {"Get": f"Parameters.{name}"}
 
 
-PERIOD, LISTING, REASON, STARTED_BY = (get(name) for name in ("Period", "Listing", "Reason", "StartedBy"))
+PERIOD, LISTING, REASON = (get(name) for name in ("Period", "Listing", "Reason"))
+STARTED_BY, AUTHOR = (get(name) for name in ("StartedBy", "Author"))
 SERVE_IMAGE_DIGEST = get("ServeImageDigest")
 
 
@@ -33,6 +34,7 @@ def declared(given: Mapping[str, str]) -> list[Json]:
         {"Name": "ServeImageDigest", "Type": "String"},
         {"Name": "Reason", "Type": "String", "DefaultValue": REASONS[0], "EnumValues": list(REASONS)},
         {"Name": "StartedBy", "Type": "String", "DefaultValue": UNKNOWN},
+        {"Name": "Author", "Type": "String"},
         *(
             {"Name": name, "Type": TYPES[allowed.type], "DefaultValue": allowed.type(given[name])}
             for name, allowed in hyperparameters.RANGES.items()

@@ -53,6 +53,7 @@ def register(graph: Graph, model: Model, around: Surroundings) -> Json:
                 "listing": parameters.LISTING,
                 "reason": parameters.REASON,
                 "started_by": parameters.STARTED_BY,
+                "author": parameters.AUTHOR,
                 "commit": around.commit,
                 "image_uri": around.image_uri,
                 "execution": {"Get": "Execution.PipelineExecutionArn"},

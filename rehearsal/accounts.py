@@ -12,20 +12,31 @@ from moto.sts.models import sts_backends
 from moto.sts.responses import TokenResponse
 
 from rehearsal.api import Caller, Json, ServiceError, install
+from rehearsal.callers import session_tags
 from rehearsal.policies import Decision, Request, decide
 
 ENTRY_ROLE = "OrganizationAccountAccessRole"
 """How the rehearsal enters an account; it needs no trust, as in AWS the organization gives it."""
 
+PERMISSION_SET = "AWSReservedSSO_{set}_0123456789abcdef"
+"""How IAM Identity Center names the role of a permission set; it lets people in, whom it tags."""
+
 
 def assume_role(caller: Caller, request: Json) -> Json:
-    """AssumeRole; the caller's own policy is not evaluated."""
+    """AssumeRole; the caller's own policy is not evaluated. Who tags the session needs the trust's word for that, too.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html
+    """
     arn = request["RoleArn"]
     account, name = arn.split(":")[4], arn.rsplit("/", 1)[1]
-    asked = Request(caller.principal, "sts:AssumeRole", arn, _context(request))
-    if name != ENTRY_ROLE and not _trusts(account, name, asked):
-        message = f"User: {caller.principal.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}"
-        raise ServiceError("AccessDenied", message)
+    tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags") or []}
+    tagged = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+    named = {**tagged, **_context(request)}
+    for action, context in {"sts:AssumeRole": named, **({"sts:TagSession": tagged} if tags else {})}.items():
+        asked = Request(caller.principal, action, arn, context)
+        if not _lets_in(name) and not _trusts(account, name, asked):
+            message = f"User: {caller.principal.arn} is not authorized to perform: {action} on resource: {arn}"
+            raise ServiceError("AccessDenied", message)
     role = sts_backends[caller.account]["aws"].assume_role(
         region_name=caller.region,
         role_session_name=request["RoleSessionName"],
@@ -34,6 +45,7 @@ def assume_role(caller: Caller, request: Json) -> Json:
         duration=int(request.get("DurationSeconds", 3600)),
         external_id=str(request.get("ExternalId") or ""),
     )
+    session_tags[role.access_key_id] = tags
     return {
         "Credentials": {
             "AccessKeyId": role.access_key_id,
@@ -68,6 +80,10 @@ def _policies_read() -> list[ManagedPolicy]:
     ]
 
 
+def _lets_in(name: str) -> bool:
+    return name == ENTRY_ROLE or name.startswith(PERMISSION_SET.split("{", maxsplit=1)[0])
+
+
 def _trusts(account: str, name: str, asked: Request) -> bool:
     """A trust policy must name the caller, in its own account too."""
     role = next((r for r in iam_backends[account]["aws"].roles.values() if r.name == name), None)
@@ -75,4 +91,5 @@ def _trusts(account: str, name: str, asked: Request) -> bool:
 
 
 def _context(request: Json) -> dict[str, str]:
-    return {"sts:ExternalId": str(request["ExternalId"])} if request.get("ExternalId") else {}
+    outside = {"sts:ExternalId": str(request["ExternalId"])} if request.get("ExternalId") else {}
+    return {"sts:RoleSessionName": str(request["RoleSessionName"]), **outside}

@@ -38,11 +38,12 @@ class Caller:
     account: str
     region: str
     role: str = field(default="", compare=False)
+    tags: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def principal(self) -> Principal:
         arn = self.role or Principal.root(self.account).arn
-        return Principal(self.account, arn, organization.of(self.account))
+        return Principal(self.account, arn, organization.of(self.account), self.tags)
 
 
 def install(service: type[BaseResponse], operations: Mapping[str, Callable[[Caller, Json], Json]]) -> None:
@@ -56,7 +57,8 @@ def _method(name: str, operation: Callable[[Caller, Json], Json]) -> Callable[[A
     def method(self: Any) -> ActionResult:
         given = self.params if hasattr(self, "params") else json.loads(self.body or "{}")  # services that parse by hand
         request = given.original_dict() if hasattr(given, "original_dict") else dict(given)
-        answer = operation(Caller(self.current_account, self.region, caller_of(self).arn), request)
+        asks = caller_of(self)
+        answer = operation(Caller(self.current_account, self.region, asks.arn, asks.tags), request)
         wrong = list(problems(answer, output_shape(self.service_name, name), name))
         if wrong:
             raise ServiceError("InternalFailure", f"the embedded AWS answers in no form of AWS's: {'; '.join(wrong)}")

@@ -17,6 +17,10 @@ SERVICE_HEADER = "x-moto-account-id"
 """How services of the embedded AWS call each other within an account."""
 
 
+session_tags: dict[str, dict[str, str]] = {}
+"""What the sessions behind access keys are tagged with; moto forgets it."""
+
+
 @dataclass
 class Organization:
     """The organization of all accounts that are in none of Organizations' own, if they are of any."""
@@ -45,4 +49,4 @@ def caller_of(response: BaseResponse) -> Principal:
 def principal(account: str, access_key: str) -> Principal:
     role = sts_backends[account]["aws"].get_assumed_role_from_access_key(access_key)
     arn = role.role_arn if role else Principal.root(account).arn
-    return Principal(account, arn, organization.of(account))
+    return Principal(account, arn, organization.of(account), session_tags.get(access_key, {}))

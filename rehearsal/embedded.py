@@ -15,6 +15,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import boto3
 from botocore.config import Config
+from botocore.credentials import ReadOnlyCredentials
 
 from rehearsal import guard
 from rehearsal.accounts import ENTRY_ROLE
@@ -23,10 +24,19 @@ from rehearsal.control import PATH
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from rehearsal.person import Person
+
 SECONDS_TO_END = 5
 SECONDS_TO_NOTICE = 0.5
 DIRECT = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, proxies={})
 """To this machine, whatever proxies the user's environment names."""
+
+
+NOBODY = ReadOnlyCredentials("rehearsal", "rehearsal", None)
+"""Keys that nothing checks."""
+
+
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 class EmbeddedAwsError(Exception):
@@ -114,16 +124,34 @@ class EmbeddedAws:
         wanted = (service, account, region)
         if wanted not in self._clients:
             key = self._key(account)
-            self._clients[wanted] = self._session.client(
-                service,
-                region_name=region,
-                endpoint_url=self.endpoint,
-                aws_access_key_id=key["AWS_ACCESS_KEY_ID"],
-                aws_secret_access_key=key["AWS_SECRET_ACCESS_KEY"],
-                aws_session_token=key["AWS_SESSION_TOKEN"],
-                config=DIRECT,
-            )
+            keys = ReadOnlyCredentials(*(key[name] for name in KEYS))
+            self._clients[wanted] = self.client_with(keys, service, region)
         return self._clients[wanted]
+
+    def take_on(self, person: Person) -> ReadOnlyCredentials:
+        """Keys of a person in a role of people: let in and tagged first, then as the role's trust has it."""
+        named = {"RoleSessionName": person.user, "Tags": [{"Key": "user", "Value": person.user}]}
+        keys = NOBODY
+        for role in (person.entry, person.role):
+            given = self.client_with(keys, "sts", "us-east-1").assume_role(RoleArn=role, **named)["Credentials"]
+            keys = ReadOnlyCredentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+        return keys
+
+    def variables_of(self, person: Person) -> dict[str, str]:
+        """The variables with which `aws`, boto3 and `slipway` are that person."""
+        return dict(zip(KEYS, self.take_on(person)[:3], strict=True))
+
+    def client_with(self, keys: ReadOnlyCredentials, service: str, region: str) -> Any:
+        """A boto3 client of whoever has these keys."""
+        return self._session.client(
+            service,
+            region_name=region,
+            endpoint_url=self.endpoint,
+            aws_access_key_id=keys.access_key,
+            aws_secret_access_key=keys.secret_key,
+            aws_session_token=keys.token,
+            config=DIRECT,
+        )
 
     def skip(self, seconds: float, why: str) -> None:
         """Let the embedded AWS's time pass at once: schedules that fall due in between are carried out."""
@@ -157,14 +185,7 @@ class EmbeddedAws:
     def _key(self, account: str) -> dict[str, str]:
         """Keys of that account, as the organization's entry role gives them."""
         if account not in self._keys:
-            sts = self._session.client(
-                "sts",
-                region_name="us-east-1",
-                endpoint_url=self.endpoint,
-                aws_access_key_id="rehearsal",
-                aws_secret_access_key="rehearsal",  # noqa: S106 nothing checks it
-                config=DIRECT,
-            )
+            sts = self.client_with(NOBODY, "sts", "us-east-1")
             role = f"arn:aws:iam::{account}:role/{ENTRY_ROLE}"
             key = sts.assume_role(RoleArn=role, RoleSessionName="rehearsal")["Credentials"]
             self._keys[account] = {

@@ -127,6 +127,7 @@ def _version(act: Act) -> Facts:
         "arn": version["ModelPackageArn"],
         "period": act.scene.period,
         "reason": version["CustomerMetadataProperties"]["reason"],
+        "author": version["CustomerMetadataProperties"]["author"],
         "stage": version["ModelLifeCycle"]["Stage"],
         "status": version["ModelLifeCycle"]["StageStatus"],
         "approval": version["ModelApprovalStatus"],
@@ -230,9 +231,15 @@ def _good(found: Facts) -> Table:
         beside = champion.get(metric)
         figures = [f"{version['metrics'][metric]:.4f}" for version in versions]
         table.add_row(metric, *figures, "" if beside is None else f"{beside:.4f}")
-    table.caption = "\n".join(f"{v['arn']}\n  {v['stage']}/{v['status']}, {v['approval']}" for v in versions)
+    table.caption = "\n".join(_whose(version) for version in versions)
     table.caption_justify = "left"
     return table
+
+
+def _whose(version: Facts) -> str:
+    """A version's state, and the author, who may not approve it."""
+    state = f"{version['stage']}/{version['status']}, {version['approval']}"
+    return f"{version['arn']}\n  {state}, author {version['author']}"
 
 
 def _live(found: Facts) -> Table:

@@ -11,12 +11,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from operations.champion import ChampionPlace
+    from rehearsal.person import Person
     from rehearsal.release_acts import Site
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Plain values of one model, the environment that trains it, and those that serve it, the first of which trains."""
+    """Plain values of one model, the environment that trains it, those that serve it, the first of which trains.
+
+    `asker` is who asks for a run by hand.
+    """
 
     root: Path
     account: str
@@ -24,6 +28,8 @@ class Plan:
     model: str
     pipeline: str
     starter: str
+    requests: str
+    asker: Person
     notices: str
     data_bucket: str
     periods_prefix: str

@@ -26,6 +26,8 @@ KNOWN_KEYS = frozenset(
         "aws:PrincipalArn",
         "aws:PrincipalIsAWSService",
         "aws:PrincipalOrgID",
+        "aws:PrincipalTag/user",
+        "aws:RequestTag/user",
         "aws:SecureTransport",
         "aws:SourceAccount",
         "aws:SourceArn",
@@ -34,9 +36,13 @@ KNOWN_KEYS = frozenset(
         "s3:TlsVersion",
         "s3:prefix",
         "sts:ExternalId",
+        "sts:RoleSessionName",
     }
 )
 """The condition keys a request here can carry. A statement with any other is left out, whether it allows or denies."""
+VARIABLE = re.compile(r"\$\{([^}]+)\}")
+"""https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html"""
+
 NEGATED = re.compile(r"(String|Arn|Numeric)Not")
 
 
@@ -56,12 +62,13 @@ class UndecidedError(Exception):
 class Principal:
     """Who asks: the account, and the ARN of the role that was assumed there (the account's root otherwise).
 
-    `organization` is the id of the organization that the account is a member of, if it is.
+    `organization` is the id of the organization that the account is a member of, if it is; `tags` are its session's.
     """
 
     account: str
     arn: str
     organization: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def root(cls, account: str) -> Principal:
@@ -91,6 +98,7 @@ class Request:
         }
         if self.principal.organization:
             own["aws:PrincipalOrgID"] = self.principal.organization
+        own |= {f"aws:PrincipalTag/{key}": value for key, value in self.principal.tags.items()}
         return {**own, "aws:SecureTransport": "true", "s3:TlsVersion": "1.3", **self.context}
 
 
@@ -154,12 +162,21 @@ def _holds(operator: str, key: str, wanted: Sequence[str], keys: Mapping[str, st
         raise UndecidedError(f"{operator} {key}")
     if operator == "Null":
         return (key not in keys) == (wanted[0].lower() == "true")
+    wanted = [_filled(value, keys) for value in wanted]
     plain = operator.removesuffix("IfExists")
     if key not in keys:
         return plain != operator or bool(NEGATED.match(plain))
     negated = bool(NEGATED.match(plain))
     found = any(_matches(plain.replace("Not", "", 1), keys[key], value) for value in wanted)
     return found is not negated
+
+
+def _filled(value: str, keys: Mapping[str, str]) -> str:
+    """A value whose variables the request has; without them nothing can be said."""
+    missing = [name for name in VARIABLE.findall(value) if name not in keys]
+    if missing:
+        raise UndecidedError(", ".join(missing))
+    return VARIABLE.sub(lambda found: keys[found[1]], value)
 
 
 def _matches(operator: str, value: str, wanted: str) -> bool:

@@ -12,7 +12,7 @@ from urllib.parse import urlparse
 from operations.champion import current_champion
 from operations.executions import Outcome, StepState, follow_execution, last_log_lines, latest_execution
 from operations.periods import upload_period
-from operations.requests import ask_starter
+from operations.requests import ask_for_run
 from rehearsal import cron, sample
 from rehearsal.act import Act, real_seconds
 from rehearsal.background import Background
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from operations.starter import Answer
     from rehearsal.embedded import EmbeddedAws
     from rehearsal.inventory import Inventory
     from rehearsal.plan import Plan
@@ -186,8 +187,13 @@ class Rehearsal:
         elif scene.reason == "schedule":
             self._let_the_schedule_fall_due()
         else:
-            request = {"model": self.plan.model, "started_by": "rehearsal", "parameters": scene.parameters}
-            ask_starter(self._client("lambda"), self.plan.starter, request)
+            self.ask(parameters=scene.parameters)
+
+    def ask(self, **request: Any) -> Answer:
+        """A person asks for a run, in a role of theirs."""
+        keys = self.aws.take_on(self.plan.asker)
+        functions = self.aws.client_with(keys, "lambda", self.plan.region)
+        return ask_for_run(functions, self.plan.requests, keys, {"model": self.plan.model, **request})
 
     def _let_the_schedule_fall_due(self) -> None:
         schedule = self._client("scheduler").get_schedule(Name=self.plan.pipeline)

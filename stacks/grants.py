@@ -64,10 +64,10 @@ def upload_data(role: iam.Role, on: Ground) -> None:
 
 
 def train(role: iam.Role, on: Ground) -> None:
-    """Ask the starter for runs, retry them, stop them; nobody starts a pipeline past it."""
+    """Ask for runs, retry them, stop them; nobody reaches the starter past the function that proves who asks."""
     if not on.trains:
         return
-    allow(role, "AskForRuns", ["lambda:InvokeFunction"], [on.arn("lambda", f"function:{on.names.starter}")])
+    allow(role, "AskForRuns", ["lambda:InvokeFunction"], [on.arn("lambda", f"function:{on.names.requests}")])
     executions = on.each("sagemaker", "pipeline/{name}/execution/*")
     verbs = ["sagemaker:RetryPipelineExecution", "sagemaker:StopPipelineExecution"]
     allow(role, "RetryAndStop", verbs, executions, because=NAMED_LATER)

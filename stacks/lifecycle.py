@@ -28,6 +28,7 @@ UPDATE = ["sagemaker:UpdateModelPackage"]
 STAGE, STATUS = "sagemaker:ModelLifeCycle:Stage", "sagemaker:ModelLifeCycle:StageStatus"
 AT_STAGE, AT_STATUS = "sagemaker:CurrentModelLifeCycleStage", "sagemaker:CurrentModelLifeCycleStageStatus"
 APPROVAL = "sagemaker:ModelApprovalStatus"
+AUTHOR = "sagemaker:CurrentCustomerMetadataProperties/author"
 USER = "${aws:PrincipalTag/user}"
 """Who has taken a role on: the session tag that every way into a persona's role demands."""
 
@@ -57,15 +58,22 @@ def approve(role: iam.Role, versions: Sequence[str]) -> None:
         allow(role, f"ApproveFor{stage}", UPDATE, versions, because=VERSIONS, conditions={"StringEquals": equals})
     refused = {STAGE: ["Development", "Staging", "Production"], STATUS: ["Rejected", "Archived"], APPROVAL: "Rejected"}
     allow(role, "Refuse", UPDATE, versions, because=VERSIONS, conditions={"StringEquals": refused})
-    own = {"StringEquals": {"sagemaker:CurrentCustomerMetadataProperties/author": USER}}
-    _deny(role, "NotOnesOwn", versions, own)
+    # Whatever an identity provider makes of capitals.
+    _deny(role, "NotOnesOwn", versions, {"StringEqualsIgnoreCase": {AUTHOR: USER}})
+    # One whose author nobody knows may be the approver's own; to reject it is harmless.
+    unknown = {"Null": {AUTHOR: "true"}, "StringNotEquals": {APPROVAL: "Rejected"}}
+    _deny(role, "NotOfUnknown", versions, unknown)
     # Without the tag nobody knows whose version it is.
     _deny(role, "NotWithoutAName", versions, {"Null": {"aws:PrincipalTag/user": "true"}})
     _keep_origin(role, versions)
 
 
 def register_pending(role: iam.Role, packages: Sequence[str]) -> None:
-    """Register a version that nobody has approved; a pipeline that could say Approved would release by itself."""
+    """Register a version that nobody has approved; a pipeline that could say Approved would release by itself.
+
+    It must say whose version it is: the pipeline's parameter `Author`, which only the starter gives.
+    """
+    authored = {"sagemaker:CustomerMetadataProperties/author": "false"}
     equals = {APPROVAL: "PendingManualApproval", STAGE: "Development", STATUS: "Passed"}
     allow(
         role,
@@ -73,7 +81,7 @@ def register_pending(role: iam.Role, packages: Sequence[str]) -> None:
         ["sagemaker:CreateModelPackage"],
         packages,
         because=VERSIONS,
-        conditions={"StringEquals": equals},
+        conditions={"StringEquals": equals, "Null": authored},
     )
 
 

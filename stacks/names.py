@@ -71,8 +71,13 @@ class Names:
 
     @property
     def starter(self) -> str:
-        """The function every request for a run goes through."""
+        """The function that starts runs, whatever asks for them."""
         return f"{self.prefix}-starter"
+
+    @property
+    def requests(self) -> str:
+        """The function people ask for runs; it finds out who asks and hands on to the starter."""
+        return f"{self.prefix}-requests"
 
     @property
     def notices(self) -> str:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from constructs import Construct
 
+    from stacks.names import Names
     from stacks.persona_settings import PersonasSettings, Principals
     from stacks.studio_settings import StudioSettings
 
@@ -44,6 +45,11 @@ WHO_MAY: dict[str, tuple[Callable[[iam.Role, Ground], None], ...]] = {
 }
 OF_STUDIO: dict[str, Callable[[iam.Role, Ground], None]] = {"platform_admin": clear_studio, "auditor": see_studio}
 """What those may do about Studio, where there is one, who do not work in it."""
+
+
+def who_may(verb: Callable[[iam.Role, Ground], None], config: PersonasSettings, names: Names) -> list[str]:
+    """The names of the roles that may do something."""
+    return [names.persona(persona) for persona, _ in config.given() if verb in WHO_MAY[persona]]
 
 
 class Personas(cdk.Stack):

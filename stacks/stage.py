@@ -13,13 +13,13 @@ from stacks.data import Data
 from stacks.delivery import Delivery
 from stacks.function import Shared
 from stacks.governance import Governance
-from stacks.grants import Ground
+from stacks.grants import Ground, train
 from stacks.image import Image
 from stacks.names import Names, title
 from stacks.network import Network
 from stacks.notices import Notices
 from stacks.organization import keep_within
-from stacks.personas import Personas
+from stacks.personas import Personas, who_may
 from stacks.readers import Readers
 from stacks.registry import Registry
 from stacks.releases import Releases
@@ -97,6 +97,7 @@ class EnvironmentStage(cdk.Stage):
             config=environment.triggers,
             names=names,
             models=models(),
+            askers=who_may(train, environment.personas, names),
             image=image,
             key=key,
             notices=self._notices.topic,

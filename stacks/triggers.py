@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
@@ -34,7 +35,7 @@ NAMED_LATER = "Executions and their jobs are named when they start; the prefix i
 
 
 class Triggers(cdk.Stack):
-    """Owns the starter, its table of turns, and the notifier."""
+    """Owns the starter, people's way to it, its table of turns, and the notifier."""
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class Triggers(cdk.Stack):
         config: TriggersSettings,
         names: Names,
         models: Sequence[str],
+        askers: Sequence[str],
         image: Image,
         key: kms.IKey,
         notices: sns.ITopic,
@@ -57,6 +59,7 @@ class Triggers(cdk.Stack):
         self._shared = Shared(key, self._topic, settings, config.log_retention_days, removal)
         self._notifier()
         starter = self._starter()
+        self._requests(starter, askers)
         if config.arrival:
             self._on_arrival(starter)
         self._on_end(starter)
@@ -77,6 +80,7 @@ class Triggers(cdk.Stack):
                     "periods": spelling.periods_prefix(model),
                     "listings": spelling.listings_prefix(model),
                     "champion": spelling.champion_prefix(model),
+                    "owner": load_model(model).owner,
                 }
                 for model in self._models
             },
@@ -146,6 +150,25 @@ class Triggers(cdk.Stack):
             handler="operations.handlers.start",
             role=role,
             shared=self._shared,
+        )
+
+    def _requests(self, starter: functions.Function, askers: Sequence[str]) -> None:
+        """People's way to the starter. It says who asks, and believes nobody: only STS, and only of people's roles."""
+        role = function_role(self, "RequestsRole", key=self._key)
+        allow(role, "HandOn", ["lambda:InvokeFunction"], [starter.function_arn])
+        allow(role, "Tell", ["sns:Publish"], [self._topic.topic_arn])
+        known = {
+            "starter": self._names.starter,
+            "askers": [f"arn:aws:sts::{self.account}:assumed-role/{asker}" for asker in askers],
+        }
+        function(
+            self,
+            "Requests",
+            name=self._names.requests,
+            does="Finds out which person asks for a run, and hands the request on to the starter",
+            handler="operations.handlers.hear_request",
+            role=role,
+            shared=replace(self._shared, settings=json.dumps(known, separators=(",", ":"))),
         )
 
     def _notifier(self) -> None:

@@ -80,6 +80,7 @@ def make_job(step: str, root: Path, period: str = PERIOD) -> Job:
         commit="c0ffee",
         reason="manual",
         started_by="me",
+        author="me",
     )
     return Job(declared, environment, root)
 

@@ -7,7 +7,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any
 
-from pipeline_code.contract import PROVENANCE, ContractError, Job, Step
+from pipeline_code.contract import FACTS, PROVENANCE, ContractError, Job, Step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ STEP = Step(
     property_file="provenance/provenance.json",
     registers=("model_sha256",),
     gated=True,
-    told=("execution", "image_uri", "serve_image_uri", "serve_image_digest", "commit", "reason", "started_by"),
+    told=FACTS,
 )
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -78,6 +78,7 @@ def run(
         "execution": environment.execution,
         "reason": environment.reason,
         "started_by": environment.started_by,
+        "author": environment.author,
         "commit": environment.commit,
         "image_uri": environment.image_uri,
         "serve_image_uri": environment.serve_image_uri,

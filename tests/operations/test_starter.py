@@ -74,7 +74,8 @@ class Desk:
     client: Client
 
     def ask(self, token: str, period: str | None = None, **more: Any) -> Any:
-        return self.starter.ask({"model": "flight_delay", "reason": "manual", "token": token, "period": period, **more})
+        asked = {"model": "flight_delay", "reason": "manual", "author": "me", "token": token, "period": period}
+        return self.starter.ask({**asked, **more})
 
     def end(self, number: int, status: str = "Succeeded") -> Any:
         self.pipelines.states[f"{ARN}{number}"] = status
@@ -105,6 +106,7 @@ def desk(client: Client, account: str) -> Desk:
         PIPELINE,
         DataPlace(bucket, "periods/flight_delay", "listings/flight_delay"),
         ChampionPlace(bucket, "champion/flight_delay"),
+        "owner@example.com",
     )
     table = TurnTable(client("dynamodb"), "turns")
     starter = Starter(pipelines, client("s3"), table, {"flight_delay": place}, lambda: DIGEST, {"eta": (0.001, 1)})
@@ -125,6 +127,31 @@ def test_a_request_starts_the_latest_period_with_its_listing_and_its_reason(desk
     body = desk.client("s3").get_object(Bucket=desk.bucket, Key=key)
     listed = json.loads(body["Body"].read())
     assert (listed["period"], sorted(listed["manifests"])) == ("2013-03", ["2013-01", "2013-02", "2013-03"])
+
+
+def authors(desk: Desk) -> list[str]:
+    given = [{p["Name"]: p["Value"] for p in r["PipelineParameters"]} for r in desk.pipelines.started.values()]
+    return [str(values["Author"]) for values in given]
+
+
+def test_a_run_by_hand_is_whoever_asked_s_and_any_other_the_owner_s(desk: Desk) -> None:
+    desk.ask("one", author="bo")
+    desk.ask("two", author="cy")
+    desk.end(0)  # what waited keeps its author
+    desk.end(1)
+    handlers.route(arrival("periods/flight_delay/2013-02/_READY.json"), desk.starter)
+    desk.end(2)
+    desk.ask("four", reason="drift", author=None)
+
+    assert authors(desk) == ["bo", "cy", "owner@example.com", "owner@example.com"]
+
+
+@pytest.mark.parametrize(("reason", "author"), [("manual", None), ("manual", ""), ("drift", "bo"), ("arrival", "bo")])
+def test_an_author_goes_with_a_run_by_hand_and_with_no_other(desk: Desk, reason: str, author: str | None) -> None:
+    with pytest.raises(RequestError, match=f"author {author!r}; a run by hand has one, of any other it is the owner"):
+        desk.ask("one", reason=reason, author=author)
+
+    assert desk.pipelines.started == {}
 
 
 def test_a_run_is_bound_to_what_the_servers_image_is_when_it_starts(desk: Desk) -> None:
@@ -238,7 +265,7 @@ def test_a_start_that_breaks_gives_the_turn_back_and_can_be_asked_again(desk: De
 
 def test_a_start_that_was_broken_off_is_carried_out_by_whoever_asks_next(desk: Desk) -> None:
     """The function was ended between taking the turn and starting the run."""
-    asked = {"model": "flight_delay", "reason": "manual", "token": "lost", "period": "2013-01"}
+    asked = {"model": "flight_delay", "reason": "manual", "author": "me", "token": "lost", "period": "2013-01"}
     desk.starter.table.change("flight_delay", lambda turns: turns.take(asked, now=0))
     late = replace(desk, starter=replace(desk.starter, now=lambda: START_SECONDS + 1.0))
 

@@ -23,6 +23,7 @@ ENVIRONMENT = JobEnvironment(
     commit="c0ffee",
     reason="manual",
     started_by="me",
+    author="me",
 )
 PROCESSING = Step("look", "Processing", reads=("dataset",), writes=("seen",))
 TOLD = Step("note", "Processing", reads=("dataset",), writes=("noted",), told=FACTS)

@@ -18,7 +18,6 @@ import pytest
 
 from commands.rehearse import rehearsal_plan
 from operations.executions import Outcome, follow_execution, retry_execution
-from operations.requests import ask_starter
 from rehearsal import session
 from rehearsal.story import Rehearsal
 from stacks.config import ROOT
@@ -82,10 +81,7 @@ def test_a_step_is_killed(rehearsal: Rehearsal, hits: list[str], moment: float) 
     sagemaker = rehearsal.aws.client("sagemaker", rehearsal.plan.account, rehearsal.plan.region)
     before = len(versions(rehearsal))
     parameters = {"seed": str(int(moment * 1000)), "max_depth": "4"}
-    asked = {"model": "flight_delay", "period": "2013-04", "parameters": parameters}
-    answer = ask_starter(
-        rehearsal.aws.client("lambda", rehearsal.plan.account, rehearsal.plan.region), rehearsal.plan.starter, asked
-    )
+    answer = rehearsal.ask(period="2013-04", parameters=parameters)
 
     time.sleep(moment)
     server = rehearsal.aws._process.pid

@@ -142,3 +142,30 @@ def test_another_account_needs_the_policy_s_word() -> None:
 
 def test_a_dot_in_a_pattern_is_a_dot() -> None:
     assert not like("sagemakerXamazonaws", "sagemaker.amazonaws")
+
+
+@pytest.mark.parametrize(
+    ("tags", "named", "outcome"),
+    [
+        ({"user": "bo"}, "bo", ALLOWED),
+        ({"user": "bo"}, "al", SILENT),
+        ({}, "bo", SILENT),
+        ({"user": "b*"}, "bo", SILENT),
+    ],
+)
+def test_a_variable_stands_for_what_the_session_is_tagged_with(
+    tags: dict[str, str], named: str, outcome: Decision
+) -> None:
+    trust = statement(
+        Action="sts:AssumeRole", Condition={"StringEquals": {"sts:RoleSessionName": "${aws:PrincipalTag/user}"}}
+    )
+    asked = Request(replace(ROLE, tags=tags), "sts:AssumeRole", OBJECT, {"sts:RoleSessionName": named})
+
+    assert decide({"Statement": [trust]}, asked) is outcome
+
+
+def test_a_variable_that_the_request_lacks_decides_nothing() -> None:
+    denied = {"StringNotEquals": {"sts:RoleSessionName": "${aws:PrincipalTag/user}"}}
+    policy = [statement(), statement("Deny", Condition=denied)]
+
+    assert decided(*policy, **{"sts:RoleSessionName": "bo"}) is ALLOWED

@@ -15,7 +15,8 @@ from rich.console import Console
 from operations.champion import current_champion, make_champion
 from operations.executions import Outcome, follow_execution, last_log_lines
 from operations.periods import correct_period, upload_period
-from operations.requests import ask_starter
+from operations.proof import prove
+from operations.requests import ask_for_run
 from operations.starter import RequestError
 from rehearsal import coverage, sample
 from rehearsal.facts import Facts, facts, tables
@@ -34,7 +35,7 @@ def client(rehearsal: Rehearsal, service: str) -> Any:
 def test_every_stack_is_deployed_and_every_resource_read_back(found: Facts) -> None:
     resources = found["resources"]
 
-    assert len(found["stacks"]) == 23
+    assert len(found["stacks"]) == 29
     assert resources["declared"] > 180
     assert resources["declared"] == resources["created"] + len(resources["recorded_only"]) + len(resources["waiting"])
     assert {one["stack"] for one in resources["waiting"]} == {
@@ -80,8 +81,18 @@ def test_runs_were_started_by_what_starts_them_in_life(rehearsal: Rehearsal, fou
     assert [run["reason"] for run in found["runs"]] == ["arrival", "schedule", "manual", "arrival"]
     assert [version["reason"] for version in found["versions"]] == ["arrival", "schedule", "manual"]
     asked = [act.version["CustomerMetadataProperties"]["started_by"] for act in rehearsal.versions]
-    assert asked == ["s3", "scheduler", "rehearsal"]
+    ada = f"arn:aws:sts::{rehearsal.plan.account}:assumed-role/slipway-dev-data-scientist/ada@example.com"
+    assert asked == ["s3", "scheduler", ada]
     assert len(executions(rehearsal)) == 4  # history that was filled in started none
+
+
+def test_a_version_and_its_record_say_whose_it_is(rehearsal: Rehearsal, found: Facts) -> None:
+    """A person's own is that person's, as STS says; what arrivals and schedules made is the model's owner's."""
+    authors = ["owner@example.com", "owner@example.com", "ada@example.com"]
+
+    assert [version["author"] for version in found["versions"]] == authors
+    records = [read_json(rehearsal, version["provenance"]) for version in found["versions"]]
+    assert [record["author"] for record in records] == authors
 
 
 def executions(rehearsal: Rehearsal) -> list[str]:
@@ -228,7 +239,7 @@ def test_the_tables_can_be_printed(found: Facts) -> None:
 
     text = printed.export_text()
     assert found["version"]["arn"] in text
-    assert "Development/Passed" in text
+    assert "Development/Passed, PendingManualApproval, author ada@example.com" in text
     assert "not proved" in text
 
 
@@ -360,11 +371,41 @@ def test_the_product_calls_what_the_coverage_list_says(rehearsal: Rehearsal) -> 
 
 
 def outcome_of(rehearsal: Rehearsal, period: str, **request: Any) -> Outcome:
-    asked = {"model": "flight_delay", "period": period, **request}
-    answer = ask_starter(client(rehearsal, "lambda"), rehearsal.plan.starter, asked)
+    answer = rehearsal.ask(period=period, **request)
     *_, last = follow_execution(client(rehearsal, "sagemaker"), answer.execution, every_seconds=0.1)
     assert isinstance(last, Outcome)
     return last
+
+
+def test_whoever_is_in_no_role_of_people_starts_nothing(rehearsal: Rehearsal) -> None:
+    """An administrator of the account too: of such a role whoever takes it on chooses the session's name."""
+    before = executions(rehearsal)
+    functions = client(rehearsal, "lambda")
+    keys = functions._request_signer._credentials
+
+    with pytest.raises(RequestError, match="OrganizationAccountAccessRole/rehearsal is nobody who may ask for runs"):
+        ask_for_run(functions, rehearsal.plan.requests, keys, {"model": "flight_delay"})
+
+    assert executions(rehearsal) == before
+
+
+def test_a_request_that_comes_again_starts_nothing_anew(rehearsal: Rehearsal) -> None:
+    """Whoever has heard a request with its proof may send it once more."""
+    keys = rehearsal.aws.take_on(rehearsal.plan.asker)
+    asked = {"model": "flight_delay", "period": "2013-04", "token": "once"}
+    event = json.dumps({"ask": asked, "proof": prove(keys, rehearsal.plan.region, asked)})
+
+    def send() -> dict[str, Any]:
+        answer = client(rehearsal, "lambda").invoke(FunctionName=rehearsal.plan.requests, Payload=event)
+        return dict(json.loads(answer["Payload"].read()))
+
+    first = send()
+    before = executions(rehearsal)
+    list(follow_execution(client(rehearsal, "sagemaker"), first["execution"], every_seconds=0.1))
+
+    assert first["outcome"] == "started"
+    assert send()["outcome"] == "seen"
+    assert executions(rehearsal) == before
 
 
 def test_changed_data_is_prepared_again(rehearsal: Rehearsal) -> None:

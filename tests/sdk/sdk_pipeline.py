@@ -102,6 +102,7 @@ class _Parts:
             "ServeImageDigest": ParameterString("ServeImageDigest"),
             "Reason": ParameterString("Reason", default_value="manual", enum_values=reasons),
             "StartedBy": ParameterString("StartedBy", default_value="unknown"),
+            "Author": ParameterString("Author"),
         }
         for name in (*_BOOSTER, "num_boost_round", "early_stopping_rounds"):
             kind, parse = (ParameterFloat, float) if name in FLOATS else (ParameterInteger, int)
@@ -210,6 +211,7 @@ class _Parts:
             "SLIPWAY_COMMIT": "0123abcd",
             "SLIPWAY_REASON": self.parameters["Reason"],
             "SLIPWAY_STARTED_BY": self.parameters["StartedBy"],
+            "SLIPWAY_AUTHOR": self.parameters["Author"],
         }
         outputs = [self._output("provenance", place=place)]
         return self._processing("record", inputs, outputs, property_file="provenance", told=told)
@@ -282,6 +284,7 @@ class _Parts:
             "listing": self.parameters["Listing"],
             "reason": self.parameters["Reason"],
             "started_by": self.parameters["StartedBy"],
+            "author": self.parameters["Author"],
             "commit": "0123abcd",
             "image_uri": IMAGE,
             "execution": ExecutionVariables.PIPELINE_EXECUTION_ARN,

@@ -76,7 +76,8 @@ MODEL = Model(
         Behaviour("a year of a plane's age hardly counts", "plane_age", "add", 1, "still", 0.01),
     ),
     outcomes=("on time", "late"),
-    owner="flight operations",
+    # As the session tag `user` says: whoever this is approves no version that a schedule or an arrival made.
+    owner="owner@example.com",
     intended_use="Plan gates, crews and connections on the day of departure; one probability a flight.",
     risk="Low",
     risk_reason="A wrong answer costs minutes of planning; nobody is refused anything.",

@@ -60,6 +60,12 @@ def test_a_copied_model_must_be_renamed(tmp_path: Path, monkeypatch: pytest.Monk
         models.load_model("copied")
 
 
+@pytest.mark.parametrize("owner", ["", "flight operations", "a,b", "x", "owner@example.com\n", "é" * 3, "a" * 65])
+def test_an_owner_is_a_person_as_the_session_tag_spells_it(owner: str) -> None:
+    with pytest.raises(ContractError, match=r"owner .*; name the person .* as the session tag `user` spells it"):
+        replace(models.load_model("flight_delay"), owner=owner)
+
+
 def test_declarations_need_the_standard_library_only() -> None:
     code = (
         "import sys\n"
