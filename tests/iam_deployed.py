@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +135,26 @@ class Cloud:
         self._stacks = {stack.name: stack for stack in [*_read(folder), *_bootstrap(_read(folder))]}
         if change:
             change({name: stack.template for name, stack in self._stacks.items()})
+        self._see({})
+
+    def changed(self, change: Callable[[dict[str, Json]], None]) -> Cloud:
+        """Another one whose templates were changed; what did not change is not read again."""
+        other = copy.copy(self)
+        other._stacks = {name: replace(stack, template=_copied(stack.template)) for name, stack in self._stacks.items()}
+        change({name: stack.template for name, stack in other._stacks.items()})
+        same = {name for name, stack in self._stacks.items() if other._stacks[name].template == stack.template}
+        kept: dict[str, list[Made]] = {name: [] for name in same}
+        for made in self.made:
+            if made.stack in kept:
+                kept[made.stack].append(made)
+        other._see(kept)
+        return other
+
+    def templates(self) -> dict[str, Json]:
+        """By the name of the stack."""
+        return {name: stack.template for name, stack in self._stacks.items()}
+
+    def _see(self, known: Mapping[str, list[Made]]) -> None:
         self._exports: dict[str, tuple[str, Any]] = {}
         for stack in self._stacks.values():
             scope = _Scope(self, stack)
@@ -141,11 +163,11 @@ class Cloud:
                     name = templates.evaluate(output["Export"]["Name"], stack.template, scope)
                     self._exports[name] = stack.name, output["Value"]
         self.made = [
-            self._made(stack, each)
+            made
             for stack in self._stacks.values()
-            for each in stack.template["Resources"]
-            if templates.wanted(stack.template, each, _Scope(self, stack))
+            for made in (known[stack.name] if stack.name in known else self._all(stack))
         ]
+        self._policies: dict[str, Json] | None = None
         self.roles = {role.arn: role for role in self._roles()}
 
     def of_kind(self, kind: str) -> list[Made]:
@@ -158,6 +180,11 @@ class Cloud:
 
     def resource_policies(self) -> dict[str, Json]:
         """By the ARN of what each guards."""
+        if self._policies is None:
+            self._policies = self._guarding()
+        return self._policies
+
+    def _guarding(self) -> dict[str, Json]:
         found = {
             made.arn: made.properties[POLICIES[made.kind]]
             for made in self.made
@@ -200,6 +227,14 @@ class Cloud:
         ):
             return VERSION
         return stated.get("Default", "")
+
+    def _all(self, stack: _Stack) -> list[Made]:
+        scope = _Scope(self, stack)
+        return [
+            self._made(stack, each)
+            for each in stack.template["Resources"]
+            if templates.wanted(stack.template, each, scope)
+        ]
 
     def _made(self, stack: _Stack, id: str) -> Made:
         resource = stack.template["Resources"][id]
@@ -280,8 +315,17 @@ def with_policy(role: Role, *statements: Mapping[str, Any]) -> Role:
 def _bootstrap(stacks: Iterable[_Stack]) -> Iterator[_Stack]:
     """What `cdk bootstrap` makes beforehand in every account."""
     for account, region in sorted({(stack.account, stack.region) for stack in stacks}):
-        template = templates.parse(BOOTSTRAP.read_text(encoding="utf-8"))
-        yield _Stack(f"CDKToolkit-{account}", template, account, region)
+        yield _Stack(f"CDKToolkit-{account}", json.loads(_toolkit()), account, region)
+
+
+@cache
+def _toolkit() -> str:
+    return json.dumps(templates.parse(BOOTSTRAP.read_text(encoding="utf-8")))
+
+
+def _copied(template: Json) -> Json:
+    made: Json = json.loads(json.dumps(template))
+    return made
 
 
 def _read(folder: Path) -> Iterator[_Stack]:
