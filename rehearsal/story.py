@@ -105,7 +105,7 @@ class Rehearsal:
 
     def finish(self) -> None:
         """What goes on to production, what fails there, and the way back."""
-        *_, newest = [act.version["ModelPackageArn"] for act in self.versions]
+        newest = self.versions[-1].version["ModelPackageArn"] if self.versions else ""
         if self.shipped and newest != self.shipped:
             with self._phase("release on"):
                 self.acting.finish(self.shipped, bad=newest)
