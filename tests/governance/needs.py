@@ -97,7 +97,7 @@ def _demanded(conditions: Json) -> Json:
 
 
 def work(cloud: Cloud, role: Role, action: str) -> Json:
-    """What the platform says when it starts jobs, makes models and configurations, and builds."""
+    """What the platform says when it starts jobs, makes models and configurations, and builds; whose a version is."""
     if action in {"sagemaker:CreateProcessingJob", "sagemaker:CreateTrainingJob"}:
         return _jobs(cloud)[action]
     if action == "sagemaker:CreateModel":
@@ -107,6 +107,8 @@ def work(cloud: Cloud, role: Role, action: str) -> Json:
         (made,) = (each for each in cloud.of_kind("AWS::SageMaker::EndpointConfig") if each.account == role.account)
         types = [variant["InstanceType"] for variant in made.properties["ProductionVariants"]]
         return {"sagemaker:VolumeKmsKeyArn": made.properties["KmsKeyId"], "sagemaker:InstanceTypes": types}
+    if action == "sagemaker:UpdateModelPackage":
+        return {"sagemaker:CurrentCustomerMetadataProperties/author": "al"}
     if action == "codebuild:StartBuild" and role.name.endswith("-release-pipeline"):
         return HANDED_TO_BUILDS
     return {}

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aws_cdk import aws_iam as iam
+from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ClientError
 
+from rehearsal.embedded import KEYS
 from rehearsal.person import Person, by_account, by_permission_set
 from stacks.persona_settings import Principals
 from stacks.persona_trust import ways
@@ -48,6 +50,17 @@ def test_a_person_is_whom_identity_center_says(aws: EmbeddedAws, account: str, r
     ada = by_permission_set(ADA, "Scientists", role)
 
     assert who(aws, ada) == f"arn:aws:sts::{account}:assumed-role/scientist/{ADA}"
+
+
+def test_a_person_can_be_played_in_a_terminal(aws: EmbeddedAws, account: str, role: str) -> None:
+    """The variables are what boto3's own session, and with it `slipway`, would read."""
+    variables = aws.variables_of(by_permission_set(ADA, "Scientists", role))
+    keys = ReadOnlyCredentials(*(variables[name] for name in KEYS))
+
+    arn = aws.client_with(keys, "sts", "eu-west-1").get_caller_identity()["Arn"]
+
+    assert set(variables) == set(KEYS)
+    assert arn == f"arn:aws:sts::{account}:assumed-role/scientist/{ADA}"
 
 
 def test_a_person_comes_from_an_account_that_is_named(aws: EmbeddedAws, account: str, role: str) -> None:
