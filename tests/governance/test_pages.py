@@ -23,7 +23,7 @@ def proofs(page: str) -> list[tuple[str, str]]:
     return [(file, test) for file, test in NAMED.findall((FOLDER / page).read_text()) if test]
 
 
-def tests_of(file: Path) -> set[str]:
+def named_in(file: Path) -> set[str]:
     return {node.name for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef)}
 
 
@@ -33,7 +33,7 @@ def test_what_a_page_names_is_there(page: str) -> None:
     files = [*(ROOT / file for file, _ in NAMED.findall(text)), *(FOLDER / link for link in LINK.findall(text))]
 
     assert [str(file) for file in files if not file.exists()] == []
-    assert [(file, test) for file, test in proofs(page) if test not in tests_of(ROOT / file)] == []
+    assert [(file, test) for file, test in proofs(page) if test not in named_in(ROOT / file)] == []
 
 
 @pytest.mark.parametrize("page", LEAST)

@@ -155,6 +155,7 @@ def _given(condition: Json | None) -> Json:
     return {"Condition": condition} if condition else {}
 
 
+GUARDRAILS = '{ account = "333333333333", targets = ["ou-ab12-11111111"] }'
 RELEASES = ("Stages", 1, "Actions", 0, "Configuration", "EnvironmentVariables")
 SERVING, TRAINING, GROUP = "dev-ServingFlightDelay", "dev-TrainingFlightDelay", "SageMaker::ModelPackageGroup"
 BOUNDARY = "IAM::ManagedPolicy"
@@ -354,8 +355,8 @@ WEAKNESSES = (
         "an environment writes its own guardrails",
         setting=(
             "platform.toml",
-            "\n[tags]",
-            '\n[guardrails]\naccount = "333333333333"\ntargets = ["ou-ab12-11111111"]\n\n[tags]',
+            '# organization_id = "o-a1b2c3d4e5"',
+            f"guardrails = {GUARDRAILS}\norganization_id = 'o-a1b2c3d4e5'",
         ),
     ),
 )
