@@ -38,7 +38,7 @@ test-sdk: setup .venv-sdk/.ready
 test-long: setup .venv-aws/.ready
 	@pytest -m long $(ARGS)
 
-image-test: setup tests/governance/simulator/node_modules/.ready
+image-test: setup
 	@pytest -m image tests/image $(ARGS)
 
 bench: setup .venv-bench/.ready .venv-bench-mlserver/.ready .venv-bench-bentoml/.ready

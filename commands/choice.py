@@ -54,15 +54,20 @@ def known_model(model: str) -> None:
 
 def session_of(environment: Environment) -> Any:
     """A boto3 session that is proven to be of the environment's account, real or rehearsed."""
+    about = f"environment {environment.name} is {environment.account}"
+    return session_in(environment.account, environment.region, about, f"environments/{environment.name}.toml")
+
+
+def session_in(account: str, region: str, about: str, settings: str) -> Any:
+    """A boto3 session that is proven to be of an account; `settings` names where the account is said."""
     import boto3
 
-    session = boto3.Session(region_name=environment.region)
-    account = session.client("sts").get_caller_identity()["Account"]
-    if account != environment.account:
+    session = boto3.Session(region_name=region)
+    found = session.client("sts").get_caller_identity()["Account"]
+    if found != account:
         raise UsageError(
-            f"your credentials are of account {account}, environment {environment.name} is {environment.account}; "
-            "choose the profile of that account (AWS_PROFILE), or mend environments/"
-            f"{environment.name}.toml"
+            f"your credentials are of account {found}, {about}; "
+            f"choose the profile of that account (AWS_PROFILE), or mend {settings}"
         )
     return session
 

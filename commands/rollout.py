@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.choice import UsageError, console
+from commands.choice import UsageError, console, session_in
 from commands.platform import synthesize
 from stacks.baseline_names import ROLLOUT, BaselineNames
 from stacks.config import load
@@ -96,16 +96,9 @@ def _configured() -> tuple[Config, RolloutSettings]:
 
 def _session(settings: RolloutSettings) -> Any:
     """A session that is proven to be of the account that rolls out."""
-    import boto3
-
-    session = boto3.Session(region_name=settings.home)
-    account = session.client("sts").get_caller_identity()["Account"]
-    if account != settings.administrator:
-        raise UsageError(
-            f"your credentials are of account {account}, the roll-out is administered from {settings.administrator}; "
-            "choose the profile of that account (AWS_PROFILE), or mend [rollout] in environments/platform.toml"
-        )
-    return session
+    account = settings.administrator
+    about = f"the roll-out is administered from {account}"
+    return session_in(account, settings.home, about, "[rollout] in environments/platform.toml")
 
 
 def _show(found: Plan, stack_sets: list[StackSet]) -> None:

@@ -30,6 +30,9 @@ AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=[\w/+-]+, ?SignedHeaders=(?P<signed>[a-z0-9;-]+), ?Signature=[0-9a-f]{64}", re.ASCII
 )
 TOLD = re.compile(r"<Arn>([^<>]+)</Arn>")
+OF_STUDIO = "SageMaker"
+"""What Studio's sessions in people's roles are called, whoever works there: the roles' trust demands it."""
+
 USER = re.compile(r"[\w+=.@-]{2,64}", re.ASCII)
 """Names that a session, a session tag and a version's metadata can all bear; no comma, which metadata cannot."""
 
@@ -80,6 +83,8 @@ def author_of(arn: str, askers: Collection[str]) -> str:
     if role not in askers:
         known = ", ".join(sorted(askers)) or "none: name somebody in [personas] of the environment"
         raise ProofError(f"{arn} is nobody who may ask for runs; take on one of the roles of people who may: {known}")
+    if user == OF_STUDIO:
+        raise ProofError("a session of Studio has no person's name; ask for the run from outside, in your own role")
     if not USER.fullmatch(user):
         raise ProofError(f"{user!r} cannot be written down as an author; session tags `user` are {USER.pattern}")
     return user

@@ -177,7 +177,7 @@ class Governance:
         self.key = kms.describe_key(KeyId=self.plan.key_alias)["KeyMetadata"]["Arn"]
         before = kms.get_key_policy(KeyId=self.key, PolicyName="default")["Policy"]
         self.key_policy = json.loads(before)
-        stranger = {"AWS": f"arn:aws:iam::{self.land.accounts['ledger']}:root"}
+        stranger = {"AWS": f"arn:aws:iam::{self.land.accounts[STRANGE]}:root"}
         opened = {"Sid": "ByHand", "Effect": "Allow", "Principal": stranger, "Action": "kms:Decrypt", "Resource": "*"}
         changed = {**self.key_policy, "Statement": [*self.key_policy["Statement"], opened]}
         kms.put_key_policy(KeyId=self.key, PolicyName="default", Policy=json.dumps(changed))

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from stacks.names import Names
 
 NAMED_LATER = "Named when it is made; the prefix is this environment's."
+NAMED = {"Null": {"aws:PrincipalTag/user": "false"}}
+"""Not in Studio, whose sessions carry no tag `user`: nobody could say afterwards who it was."""
+
 NO_RESOURCES = "These actions list or describe, and know no resources."
 
 
@@ -67,7 +70,8 @@ def train(role: iam.Role, on: Ground) -> None:
     """Ask for runs, retry them, stop them; nobody reaches the starter past the function that proves who asks."""
     if not on.trains:
         return
-    allow(role, "AskForRuns", ["lambda:InvokeFunction"], [on.arn("lambda", f"function:{on.names.requests}")])
+    function = on.arn("lambda", f"function:{on.names.requests}")
+    allow(role, "AskForRuns", ["lambda:InvokeFunction"], [function], conditions=NAMED)
     executions = on.each("sagemaker", "pipeline/{name}/execution/*")
     verbs = ["sagemaker:RetryPipelineExecution", "sagemaker:StopPipelineExecution"]
     allow(role, "RetryAndStop", verbs, executions, because=NAMED_LATER)
@@ -86,12 +90,8 @@ def approve(role: iam.Role, on: Ground) -> None:
 
 
 def release(role: iam.Role, on: Ground) -> None:
-    """Become the releaser, which releases only what was approved as it stands, and goes back; not without a name.
-
-    A session that Studio opened carries no tag `user`: nobody could say afterwards who released.
-    """
-    named = {"Null": {"aws:PrincipalTag/user": "false"}}
-    allow(role, "BecomeReleaser", ["sts:AssumeRole"], [on.names.role_arn(on.names.releaser)], conditions=named)
+    """Become the releaser, which releases only what was approved as it stands, and goes back; not without a name."""
+    allow(role, "BecomeReleaser", ["sts:AssumeRole"], [on.names.role_arn(on.names.releaser)], conditions=NAMED)
 
 
 def invoke(role: iam.Role, on: Ground) -> None:

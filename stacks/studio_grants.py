@@ -26,19 +26,23 @@ if TYPE_CHECKING:
 HERE, ME = "${sagemaker:DomainId}", "${sagemaker:UserProfileName}"
 DOMAINS_ID = "SageMaker gives a domain its id; the conditions limit whose it is."
 OWN = "AWS fills in the session's own domain and profile; names of applications are given when they start."
+SESSION = "SageMaker"
+"""What SageMaker calls every session of Studio. No person's session is called so, hence none of Studio is an author."""
+
 LISTS = ("ListApps", "ListDomains", "ListSpaces", "ListUserProfiles")
 ENDED = ("DeleteApp", "DeleteSpace", "DeleteUserProfile")
 
 
 def trust(persona: str, studio: StudioSettings, account: str) -> Iterator[iam.PolicyStatement]:
-    """Studio's way into a person's role: without the tag `user`, which SageMaker sets on no session.
+    """Studio's way into a person's role: without the tag `user`, which SageMaker sets on no session, and named alike.
 
     The profile's name comes along as the source identity, and only as one of those that are of this persona.
     https://docs.aws.amazon.com/sagemaker/latest/dg/monitor-user-access-how-to.html
     """
     ours = {"aws:SourceAccount": account}
     named = {**ours, "sts:SourceIdentity": studio.profiles(persona)}
-    for action, equals in (("sts:AssumeRole", ours), ("sts:SetSourceIdentity", named)):
+    taken_on = {**ours, "sts:RoleSessionName": SESSION}
+    for action, equals in (("sts:AssumeRole", taken_on), ("sts:SetSourceIdentity", named)):
         yield iam.PolicyStatement(
             actions=[action],
             principals=[iam.ServicePrincipal("sagemaker.amazonaws.com")],

@@ -27,13 +27,11 @@ STUDIO = {
 }
 PEOPLE: dict[str, dict[str, str]] = {
     "data_scientist": {
-        "lambda": "runs are asked of the starter",
         "logs": "what jobs and endpoints wrote",
         "s3": "periods, reports, records",
     },
     "ml_engineer": {
         "dynamodb": "the journal of releases",
-        "lambda": "runs are asked of the starter",
         "logs": "what jobs and endpoints wrote",
         "monitoring": "how endpoints do",
         "s3": "periods, reports, records",

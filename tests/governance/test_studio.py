@@ -12,6 +12,8 @@ from iam_deployed import Cloud, Role, with_policy
 from iam_simulator import Question, Simulator
 from matrix import question, read
 
+from stacks.studio_grants import SESSION
+
 Json = dict[str, Any]
 
 AT = "arn:aws:sagemaker:eu-west-1:111111111111"
@@ -100,16 +102,17 @@ def test_studio_takes_on_the_roles_of_its_people_and_brings_their_names(
 ) -> None:
     for name, profile, other in ((SCIENTIST, "bo", "cy-example-com"), (ENGINEER, "cy-example-com", "bo")):
         role = studio_cloud.role(name)
-        ours = {"aws_SourceAccount": role.account}
+        ours, called = {"aws_SourceAccount": role.account}, {"sts_RoleSessionName": SESSION}
         asked = [
-            come(role, "sts:AssumeRole", **ours),
-            come(role, "sts:AssumeRole", aws_SourceAccount="999999999999"),
-            come(role, "sts:AssumeRole", "lambda.amazonaws.com", **ours),
+            come(role, "sts:AssumeRole", **ours, **called),
+            come(role, "sts:AssumeRole", **ours, sts_RoleSessionName=profile),
+            come(role, "sts:AssumeRole", aws_SourceAccount="999999999999", **called),
+            come(role, "sts:AssumeRole", "lambda.amazonaws.com", **ours, **called),
             come(role, "sts:SetSourceIdentity", sts_SourceIdentity=profile, **ours),
             come(role, "sts:SetSourceIdentity", sts_SourceIdentity=other, **ours),
             come(role, "sts:TagSession", **ours),
         ]
-        assert simulator.may(asked) == [True, False, False, True, False, False], name
+        assert simulator.may(asked) == [True, False, False, False, True, False, False], name
 
 
 def test_who_approves_administers_or_audits_is_not_taken_on_by_studio(studio_cloud: Cloud) -> None:

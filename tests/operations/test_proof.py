@@ -18,9 +18,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
 from operations import requests
-from operations.proof import BOUND, QUESTION, ProofError, author_of, prove, proven
+from operations.proof import BOUND, OF_STUDIO, QUESTION, ProofError, author_of, prove, proven
 from operations.requests import Door
 from operations.starter import RequestError
+from stacks.studio_grants import SESSION
 
 REGION, HOST = "eu-west-1", "sts.eu-west-1.amazonaws.com"
 ROLE = "arn:aws:sts::111111111111:assumed-role/slipway-dev-data-scientist"
@@ -223,6 +224,13 @@ def test_an_author_is_a_session_of_a_role_of_people() -> None:
 def test_nobody_else_is_an_author(arn: str) -> None:
     with pytest.raises(ProofError, match=f"nobody who may ask for runs; .*: {ROLE}"):
         author_of(arn, [ROLE])
+
+
+def test_nobody_is_an_author_from_studio() -> None:
+    """Whoever signs there and hands the proof to somebody with a name would be the author of nothing one approves."""
+    assert OF_STUDIO == SESSION
+    with pytest.raises(ProofError, match="ask for the run from outside"):
+        author_of(f"{ROLE}/{SESSION}", [ROLE])
 
 
 def test_where_nobody_may_ask_it_is_said_who_could() -> None:

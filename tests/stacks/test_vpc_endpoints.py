@@ -75,7 +75,7 @@ def test_interfaces_have_private_names_and_a_group_of_their_own(studio_cloud: Cl
     )
     (rule,) = studio_cloud.of_kind("AWS::EC2::SecurityGroupIngress")
 
-    assert len(interfaces) == 6
+    assert len(interfaces) == 5
     for endpoint in interfaces:
         assert endpoint.properties["PrivateDnsEnabled"] is True
         assert len(endpoint.properties["SubnetIds"]) == 2
@@ -91,7 +91,6 @@ def _id_of(group: Made) -> Json:
 
 PROBES = {
     "dynamodb": ("dynamodb:Query", "arn:aws:dynamodb:eu-west-1:{account}:table/x"),
-    "lambda": ("lambda:InvokeFunction", "arn:aws:lambda:eu-west-1:{account}:function:x"),
     "logs": ("logs:FilterLogEvents", "arn:aws:logs:eu-west-1:{account}:log-group:x"),
     "monitoring": ("cloudwatch:ListMetrics", "*"),
     "sagemaker.api": ("sagemaker:DescribeEndpoint", "arn:aws:sagemaker:eu-west-1:{account}:endpoint/x"),
