@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 REFERENCE = re.compile(r"#\{([^}]*)\}")
 EXECUTION_ID = "codepipeline.PipelineExecutionId"
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.2
 WAIT, ABANDON = "wait", "abandon"
 ENDED = frozenset({"Succeeded", "Failed", "Stopped", "Superseded"})
 

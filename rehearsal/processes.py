@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-LOOK_SECONDS = 0.02
+LOOK_SECONDS = 0.1
 
 
 class Processes:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rehearsal.inbox import Notice
     from rehearsal.scaling_act import Scaled
 
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.25
 LONGEST_SECONDS = 120
 OWN_LOOK = ("smoke test", "it was changed while it was released")
 """How reasons begin that a release has found itself, when all of the traffic had gone over."""

@@ -33,7 +33,7 @@ With all of the traffic every answer is the new fleet's, so less of it tells as 
 QUIET_SECONDS = 4.0
 """How long the new fleet is given to be asked at all: on a busy machine a probe takes its time, and nobody may ask."""
 
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from rehearsal.release_acts import Site
     from rehearsal.scenes import Scene
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.25
 START_SECONDS = 20
 """How long the story waits for a trigger to start its run."""
 

@@ -11,7 +11,6 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any, Protocol
 
 import yaml
-from moto.cloudformation.utils import yaml_tag_constructor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +27,14 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]
     """Reads CloudFormation's short tags such as !Ref; builds plain values only."""
 
 
-_Loader.add_multi_constructor("", yaml_tag_constructor)
+def _tagged(loader: _Loader, suffix: str, node: yaml.Node) -> Any:
+    # Most of moto comes with it, a second's work, and templates of the CDK are JSON without tags.
+    from moto.cloudformation.utils import yaml_tag_constructor
+
+    return yaml_tag_constructor(loader, suffix, node)
+
+
+_Loader.add_multi_constructor("", _tagged)
 
 
 class TemplateError(Exception):

@@ -10,7 +10,7 @@ from rehearsal.resources import Json, Place, Provider, call, tags
 GENERATED = 2
 """Parts of a generated name that are kept: CloudFormation names these after logical id and chance alone."""
 
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.2
 LONGEST_SECONDS = 600
 
 
