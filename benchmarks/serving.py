@@ -1,8 +1,9 @@
 """The inference server beside its yardstick, the usual way and its peers, side by side in one run.
 
-`python benchmarks/serving.py [ROUNDS [SECONDS]]`, with .venv-bench* (`make bench`) and wrk (apt install wrk, or brew
-install wrk). Two workers each, on loopback; the load shares their cores. Servers are asked by turns. CPU is that of the
-whole process tree; memory its proportional share (Linux).
+`python benchmarks/serving.py [TURNS [SECONDS]]`, with .venv-bench* (`make bench`) and wrk (apt install wrk, or brew
+install wrk). Two workers each, on loopback; the load shares their cores. A machine that is shared changes its speed
+from one second to the next: so servers are asked by turns, many and short ones, a ratio is made within a turn, and the
+median of all turns is told. CPU is that of the whole process tree; memory its proportional share (Linux).
 
 MLServer is there twice. Its two parallel workers stand behind a third process, which parses and passes on every
 request; without workers that process predicts too, for less CPU a request but on one core. Which setting is its best
@@ -57,6 +58,11 @@ class Server:
 
     def median(self, figure: str) -> float:
         return statistics.median(self.figures[figure])
+
+    def to(self, other: Server, figure: str) -> float:
+        """How many times another's figure ours is, by turns."""
+        pairs = zip(self.figures[figure], other.figures[figure], strict=True)
+        return statistics.median(mine / theirs for mine, theirs in pairs)
 
     def start(self, root: Path) -> None:
         """Until it answers rightly: a first prediction, not only a ping."""
@@ -141,7 +147,7 @@ def main(rounds: int, seconds: int) -> None:
         servers = contenders(root)
         write_bodies(servers, root)
         alone = compare(servers, root, rounds, seconds)
-    print(f"serving {json.dumps(rounds)} rounds of {seconds} s, two workers")
+    print(f"serving {json.dumps(rounds)} turns of {seconds} s, two workers")
     print(table(servers, alone))
 
 
@@ -156,9 +162,10 @@ def write_bodies(servers: list[Server], root: Path) -> None:
             Path(f"{body}.lua").write_text(SCRIPT.format(type=server.asked.type, file=body))
 
 
-def compare(servers: list[Server], root: Path, rounds: int, seconds: int) -> float:
-    """Measures all by turns; the median of what our handler takes alone, which has its turn too."""
-    alone, started = [], []
+def compare(servers: list[Server], root: Path, rounds: int, seconds: int) -> list[float]:
+    """Measures all by turns; what our handler takes alone, which has its turn too."""
+    alone: list[float] = []
+    started = []
     try:
         for server in servers:
             started.append(server)
@@ -173,7 +180,7 @@ def compare(servers: list[Server], root: Path, rounds: int, seconds: int) -> flo
     finally:
         for server in started:
             server.end()
-    return statistics.median(alone)
+    return alone
 
 
 def surroundings(root: Path) -> dict[str, str]:
@@ -238,12 +245,13 @@ def mlserver(name: str, folder: Path, workers: int) -> Server:
 
 
 def handler_alone(root: Path) -> float:
-    """Microseconds of a row without a server around it."""
-    command = [str(SERVE), "serving_alone.py", str(root)]
-    done = subprocess.run(
-        command, cwd=ROOT / "benchmarks", env=surroundings(root), capture_output=True, text=True, check=True
-    )
-    return float(done.stdout)
+    """Microseconds of a row without a server around it; two at once, as two workers share the machine under load."""
+    command, place = [str(SERVE), "serving_alone.py", str(root)], ROOT / "benchmarks"
+    both = [subprocess.Popen(command, cwd=place, env=surroundings(root), stdout=subprocess.PIPE) for _ in range(2)]
+    told = [process.communicate()[0] for process in both]
+    if any(process.returncode for process in both):
+        sys.exit("serving_alone.py failed")
+    return statistics.mean(float(each) for each in told)
 
 
 def check(server: Server, root: Path) -> None:
@@ -262,30 +270,30 @@ def measure(server: Server, root: Path, seconds: int) -> None:
     server.note("100 rows /s", server.load(hundred, 16, seconds)[0])
 
 
-def table(servers: list[Server], alone: float) -> str:
+def table(servers: list[Server], alone: list[float]) -> str:
     figures = ("1 row /s", "p50 us", "CPU us", "100 rows /s", "start s", "MiB")
     hello, ours, *others = servers
     lines = [machine(), f"{'':<26}" + "".join(f"{name:>13}" for name in figures)]
     lines += [f"{s.name:<26}" + "".join(f"{s.median(name):>13,.2f}" for name in figures) for s in servers]
-    lines.append(f"{'parse + predict us':<26}{'':>26}{alone:>13,.2f}")
+    lines.append(f"{'parse + predict us':<26}{'':>26}{statistics.median(alone):>13,.2f}")
     lines.append(
-        f"slipway to hello: {ours.median('1 row /s') / hello.median('1 row /s'):.2f} of its requests, "
-        f"{ours.median('p50 us') / hello.median('p50 us'):.2f} of its p50"
+        f"slipway to hello: {ours.to(hello, '1 row /s'):.2f} of its requests, {ours.to(hello, 'p50 us'):.2f} of its p50"
     )
+    turns = zip(ours.figures["CPU us"], hello.figures["CPU us"], alone, strict=True)
+    least, *_, most = sums = sorted(mine / (theirs + handler) for mine, theirs, handler in turns)
     lines.append(
-        "slipway to hello and parse + predict: "
-        f"{ours.median('CPU us') / (hello.median('CPU us') + alone):.2f} of their CPU"
+        f"slipway to hello and parse + predict: {statistics.median(sums):.2f} of their CPU ({least:.2f} to {most:.2f})"
     )
     return "\n".join([*lines, *(beside(ours, other) for other in others)])
 
 
 def beside(ours: Server, other: Server) -> str:
     """How many times another server's figures ours are."""
-    one, cpu, hundred = ((ours.median(name), other.median(name)) for name in ("1 row /s", "CPU us", "100 rows /s"))
+    one, cpu, hundred = (ours.to(other, name) for name in ("1 row /s", "CPU us", "100 rows /s"))
     off = max(abs(a - b) for a, b in zip(ours.figures["answers"], other.figures["answers"], strict=True))
     return (
-        f"slipway to {other.name}: {one[0] / one[1]:.1f} times its requests of 1 row, "
-        f"{hundred[0] / hundred[1]:.1f} times of 100 rows, 1/{cpu[1] / cpu[0]:.0f} of its CPU; answers {off:.1e} apart"
+        f"slipway to {other.name}: {one:.1f} times its requests of 1 row, "
+        f"{hundred:.1f} times of 100 rows, 1/{1 / cpu:.0f} of its CPU; answers {off:.1e} apart"
     )
 
 
@@ -297,4 +305,4 @@ def _free_port() -> int:
 
 if __name__ == "__main__":
     given = [int(argument) for argument in sys.argv[1:]]
-    main(*(given + [3, 3][len(given) :]))
+    main(*(given + [15, 1][len(given) :]))
