@@ -53,7 +53,8 @@ def hear_request(event: Json, _context: object) -> Json:
 
     settings = json.loads(os.environ[SETTINGS])
     sts = boto3.client("sts").meta.endpoint_url
-    door = Door(boto3.client("lambda"), settings["starter"], tuple(settings["askers"]), sts)
+    in_studio = {f"{settings['studio']}{user}": user for user in settings["in_studio"]}
+    door = Door(boto3.client("lambda"), settings["starter"], tuple(settings["askers"]), sts, in_studio)
     try:
         return door.hand_on(event)
     except (ProofError, RequestError) as error:

@@ -30,9 +30,6 @@ AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=[\w/+-]+, ?SignedHeaders=(?P<signed>[a-z0-9;-]+), ?Signature=[0-9a-f]{64}", re.ASCII
 )
 TOLD = re.compile(r"<Arn>([^<>]+)</Arn>")
-OF_STUDIO = "SageMaker"
-"""What Studio's sessions in people's roles are called, whoever works there: the roles' trust demands it."""
-
 USER = re.compile(r"[\w+=.@-]{2,64}", re.ASCII)
 """Names that a session, a session tag and a version's metadata can all bear; no comma, which metadata cannot."""
 
@@ -73,18 +70,18 @@ def proven(proof: object, asked: Mapping[str, Any], endpoint: str) -> str:
     return told[1]
 
 
-def author_of(arn: str, askers: Collection[str]) -> str:
+def author_of(arn: str, askers: Collection[str], in_studio: Mapping[str, str]) -> str:
     """The person behind a session of one of these roles, which are named `arn:aws:sts::<account>:assumed-role/<role>`.
 
-    Only of people's roles a session is named after whoever has taken it on: their trust demands it. Of any other role,
-    this account's or another's, whoever takes it on chooses the name.
+    Of people's roles a session is named after whoever has taken it on: their trust demands it. A role in Studio is one
+    person's, whatever its sessions are called: `in_studio` says whose. Of any other role, this account's or another's,
+    whoever takes it on chooses the name.
     """
-    role, _, user = arn.rpartition("/")
-    if role not in askers:
+    role, _, session = arn.rpartition("/")
+    user = in_studio.get(role, session)
+    if role not in askers and role not in in_studio:
         known = ", ".join(sorted(askers)) or "none: name somebody in [personas] of the environment"
         raise ProofError(f"{arn} is nobody who may ask for runs; take on one of the roles of people who may: {known}")
-    if user == OF_STUDIO:
-        raise ProofError("a session of Studio has no person's name; ask for the run from outside, in your own role")
     if not USER.fullmatch(user):
         raise ProofError(f"{user!r} cannot be written down as an author; session tags `user` are {USER.pattern}")
     return user

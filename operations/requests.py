@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from operations.proof import author_of, prove, proven
@@ -22,12 +22,16 @@ STATED = ("model", "period", "parameters", "steps", "source", "token")
 
 @dataclass(frozen=True)
 class Door:
-    """Where people's requests come in: the roles that may ask, the starter, and STS; `functions` is a Lambda client."""
+    """Where people's requests come in: the roles that may ask, the starter, and STS; `functions` is a Lambda client.
+
+    `askers` are roles whose sessions bear a person's name, `in_studio` says of each role in Studio whose it is.
+    """
 
     functions: Any
     starter: str
     askers: tuple[str, ...]
     sts: str
+    in_studio: Mapping[str, str] = field(default_factory=dict)
 
     def hand_on(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """The starter's answer to a request and its proof; raises ProofError or RequestError.
@@ -41,7 +45,7 @@ class Door:
         if not (isinstance(asked.get("token"), str) and asked["token"]):
             raise RequestError("no token; give one that is the same whenever the request is the same")
         arn = proven(event.get("proof"), asked, self.sts)
-        author = author_of(arn, self.askers)
+        author = author_of(arn, self.askers, self.in_studio)
         by = {"reason": "manual", "started_by": arn, "author": author, "token": f"{author}/{asked['token']}"}
         return _invoke(self.functions, self.starter, {"ask": {**asked, **by}, "answered": True})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from moto.iam.models import iam_backends
 from moto.organizations.models import organizations_backends
 from moto.sts.models import sts_backends
 
@@ -49,4 +50,14 @@ def caller_of(response: BaseResponse) -> Principal:
 def principal(account: str, access_key: str) -> Principal:
     role = sts_backends[account]["aws"].get_assumed_role_from_access_key(access_key)
     arn = role.role_arn if role else Principal.root(account).arn
-    return Principal(account, arn, organization.of(account), session_tags.get(access_key, {}))
+    tags = {**_tags_of(arn), **session_tags.get(access_key, {})}
+    return Principal(account, arn, organization.of(account), tags)
+
+
+def _tags_of(arn: str) -> dict[str, str]:
+    """A role's own tags, which are its sessions', too; those of a session win.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_role-chaining
+    """
+    roles = iam_backends[arn.split(":")[4]]["aws"].roles.values()
+    return {tag["Key"]: tag["Value"] for role in roles if role.arn == arn for tag in role.tags}

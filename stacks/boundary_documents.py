@@ -130,8 +130,8 @@ FORBIDDEN_ACTIONS = (
     "sagemaker:CreatePresignedNotebookInstanceUrl",
 )
 
-# Whose roles Studio takes on; nobody else opens a profile of it, and which of them is for their own policies to say.
-STUDIO_ROLES = ("*-data-scientist", "*-ml-engineer")
+# Who opens a profile of Studio, from outside and from within; which one is for their own policies to say.
+STUDIO_ROLES = ("*-approver", "*-data-scientist", "*-ml-engineer", "*-studio.*")
 
 # What deployments may not do to roles that lack the boundary, and what would take it from those that have it.
 ROLE_WRITES = ("iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy")

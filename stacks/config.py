@@ -14,6 +14,7 @@ from pipeline_code.models import load_model
 from pipeline_code.models import names as model_names
 from stacks.guardrail_rules import guardrail_mistakes
 from stacks.instance_types import outside_the_list
+from stacks.names import Names
 from stacks.rollout_rules import rollout_mistakes
 from stacks.serving_rules import Case, problems
 from stacks.serving_settings import ServingOverride, ServingSettings
@@ -92,6 +93,7 @@ def load(folder: Path = ENVIRONMENTS) -> Config:
         mistakes += _registry_mistakes(folder.name, platform, found)
         mistakes += rollout_mistakes(folder.name, platform, found)
         mistakes += guardrail_mistakes(folder.name, platform, found)
+        mistakes += [m for environment in found for m in _studio_mistakes(folder.name, platform, environment)]
     if not mistakes:
         mistakes += [m for environment in found for m in _serving_mistakes(folder.name, environment)]
     if platform:
@@ -132,6 +134,13 @@ def _serving_mistakes(folder: str, environment: Environment) -> Iterator[str]:
         model = load_model(name)
         case = Case(name, model.serving, model.shadow, environment.stage, environment.serving.of(name))
         yield from (f"{folder}/{environment.name}.toml: serving.{problem}" for problem in problems(case))
+
+
+def _studio_mistakes(folder: str, platform: Platform, environment: Environment) -> Iterator[str]:
+    """People who cannot have a role of their own."""
+    if environment.studio:
+        long = environment.studio.too_long(Names.of(platform, environment))
+        yield from (f"{folder}/{environment.name}.toml: {problem}" for problem in long)
 
 
 def _model_mistakes() -> list[str]:

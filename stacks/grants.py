@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NAMED_LATER = "Named when it is made; the prefix is this environment's."
 NAMED = {"Null": {"aws:PrincipalTag/user": "false"}}
-"""Not in Studio, whose sessions carry no tag `user`: nobody could say afterwards who it was."""
+"""By people who are known: of a session without the tag nobody could say afterwards whose it was."""
 
 NO_RESOURCES = "These actions list or describe, and know no resources."
 

@@ -68,6 +68,8 @@ def _limits(about: Perimeter) -> list[Denial]:
                 "iam:DeleteRolePolicy",
                 "iam:DetachRolePolicy",
                 "iam:PutRolePolicy",
+                "iam:TagRole",  # a role in Studio says by its tag whose it is
+                "iam:UntagRole",
                 "iam:UpdateAssumeRolePolicy",
                 "iam:UpdateRole",
             ],

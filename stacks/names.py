@@ -153,6 +153,10 @@ class Names:
         """The domain of SageMaker Studio."""
         return f"{self.prefix}-studio"
 
+    def in_studio(self, user: str) -> str:
+        """The role of one person in Studio; no other name of the platform has a dot."""
+        return f"{self.studio}.{user}"
+
     @property
     def release_pipeline(self) -> str:
         """Where models are trained: the pipeline that an approval starts."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
@@ -24,18 +25,18 @@ from stacks.grants import (
 from stacks.names import title
 from stacks.permissions import accept_inline_policy
 from stacks.persona_trust import ways
-from stacks.studio_grants import clear_studio, see_studio, trust, work_in_studio
+from stacks.studio_grants import clear_studio, enter_studio, see_studio, trust, work_in_studio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from constructs import Construct
 
     from stacks.names import Names
     from stacks.persona_settings import PersonasSettings, Principals
-    from stacks.studio_settings import StudioSettings
+    from stacks.studio_settings import StudioSettings, StudioUser
 
-WHO_MAY: dict[str, tuple[Callable[[iam.Role, Ground], None], ...]] = {
+Verb = Callable[[iam.Role, Ground], None]
+
+WHO_MAY: dict[str, tuple[Verb, ...]] = {
     "data_scientist": (see_versions, see_runs, upload_data, train, ask_for_release),
     "ml_engineer": (see_versions, see_runs, see_endpoints, upload_data, train, ask_for_release, release),
     "approver": (see_versions, see_runs, approve),
@@ -43,13 +44,22 @@ WHO_MAY: dict[str, tuple[Callable[[iam.Role, Ground], None], ...]] = {
     "auditor": (see_versions, see_runs, see_endpoints, see_platform),
     "consumer": (invoke,),
 }
-OF_STUDIO: dict[str, Callable[[iam.Role, Ground], None]] = {"platform_admin": clear_studio, "auditor": see_studio}
+NOT_IN_STUDIO = (release,)
+"""From a shell only: the releaser asks services to which the VPC has no way, and nobody waits for Studio to go back."""
+
+OF_STUDIO: dict[str, Verb] = {"platform_admin": clear_studio, "auditor": see_studio}
 """What those may do about Studio, where there is one, who do not work in it."""
 
 
-def who_may(verb: Callable[[iam.Role, Ground], None], config: PersonasSettings, names: Names) -> list[str]:
-    """The names of the roles that may do something."""
+def who_may(verb: Verb, config: PersonasSettings, names: Names) -> list[str]:
+    """The names of the roles that may do something, but for those in Studio."""
     return [names.persona(persona) for persona, _ in config.given() if verb in WHO_MAY[persona]]
+
+
+def who_may_in_studio(verb: Verb, studio: StudioSettings | None) -> list[str]:
+    """The people whose roles in Studio may do something."""
+    may = {persona for persona, verbs in WHO_MAY.items() if verb in verbs and verb not in NOT_IN_STUDIO}
+    return [user.name for user in studio.users if user.persona in may] if studio else []
 
 
 class Personas(cdk.Stack):
@@ -67,6 +77,9 @@ class Personas(cdk.Stack):
             for model in on.models:  # one endpoint each: who may ask one model may not ask another
                 alone = Ground(on.names, on.registry, (model,), on.key_arn)
                 self._role(on.names.consumer(model), persona, principals, alone)
+        if studio:
+            for user in studio.users:
+                self._in_studio(user, studio, on)
 
     def _role(self, name: str, persona: str, principals: Principals, on: Ground) -> None:
         first, *others = [s for way in ways(principals, self.account) for s in way.statements()]
@@ -84,7 +97,30 @@ class Personas(cdk.Stack):
         for verb in WHO_MAY[persona]:
             verb(role, on)
         if self._studio and persona in self._studio.personas:
-            document.add_statements(*trust(persona, self._studio, self.account))
-            work_in_studio(role, on, persona, self._studio)
+            enter_studio(role, on, persona)
         elif self._studio and persona in OF_STUDIO:
             OF_STUDIO[persona](role, on)
+
+    def _in_studio(self, user: StudioUser, studio: StudioSettings, on: Ground) -> None:
+        """A person's role in Studio: what the persona may do, by a role whose tag says who that is.
+
+        SageMaker names and tags no session, so a role of several people would not know which of them acts.
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/access_iam-tags.html
+        """
+        first, *others = trust(user, self.account)
+        role = iam.Role(
+            self,
+            f"Studio{user.part}",
+            role_name=on.names.in_studio(user.name),
+            assumed_by=iam.PrincipalWithConditions(first.principals[0], first.conditions),
+        )
+        document = role.assume_role_policy
+        assert document is not None  # noqa: S101 a role made here has one
+        document.add_statements(*others)
+        accept_inline_policy(role)
+        cdk.Tags.of(role).add("user", user.name)
+        cdk.Tags.of(role).add("persona", user.persona)
+        for verb in WHO_MAY[user.persona]:
+            if verb not in NOT_IN_STUDIO:
+                verb(role, on)
+        work_in_studio(role, on, studio)

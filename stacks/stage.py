@@ -19,7 +19,7 @@ from stacks.names import Names, title
 from stacks.network import Network
 from stacks.notices import Notices
 from stacks.organization import keep_within
-from stacks.personas import Personas, who_may
+from stacks.personas import Personas, who_may, who_may_in_studio
 from stacks.readers import Readers
 from stacks.registry import Registry
 from stacks.releases import Releases
@@ -98,6 +98,7 @@ class EnvironmentStage(cdk.Stage):
             names=names,
             models=models(),
             askers=who_may(train, environment.personas, names),
+            in_studio=who_may_in_studio(train, environment.studio),
             image=image,
             key=key,
             notices=self._notices.topic,

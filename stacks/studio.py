@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 
+from stacks.permissions import service
 from stacks.vpc_endpoints import let_in
 
 if TYPE_CHECKING:
@@ -82,10 +84,11 @@ class Studio(cdk.Stack):
         )
 
     def _defaults(self, group: ec2.CfnSecurityGroup) -> sagemaker.CfnDomain.UserSettingsProperty:
-        """What every profile has; each says its own role, and the least of them stands here, where one must."""
+        """What every profile has; each says its own role, and where one must stand here, one that may do nothing."""
         domain = sagemaker.CfnDomain
+        nobody = iam.Role(self, "Nobody", assumed_by=service("sagemaker.amazonaws.com", self.account))
         return domain.UserSettingsProperty(
-            execution_role=self._names.role_arn(self._names.persona(self._config.personas[0])),
+            execution_role=nobody.role_arn,
             security_groups=[group.attr_group_id],
             auto_mount_home_efs="Disabled",
             default_landing_uri="studio::",
@@ -112,14 +115,13 @@ class Studio(cdk.Stack):
     def _person(self, user: StudioUser) -> None:
         """Profile and space; CloudFormation takes the space away first, since it stands on the profile."""
         names, domain = self._names, self._domain.attr_domain_id
-        part = "".join(word.capitalize() for word in user.profile.split("-"))
         profile = sagemaker.CfnUserProfile(
             self,
-            f"Profile{part}",
+            f"Profile{user.part}",
             domain_id=domain,
             user_profile_name=user.profile,
             user_settings=sagemaker.CfnUserProfile.UserSettingsProperty(
-                execution_role=names.role_arn(names.persona(user.persona))
+                execution_role=names.role_arn(names.in_studio(user.name))
             ),
             # By these a person's own role knows the profile: `stacks/studio_grants.py`.
             tags=[cdk.CfnTag(key="user", value=user.name), cdk.CfnTag(key="persona", value=user.persona)],
@@ -127,7 +129,7 @@ class Studio(cdk.Stack):
         kind = sagemaker.CfnSpace
         space = sagemaker.CfnSpace(
             self,
-            f"Space{part}",
+            f"Space{user.part}",
             domain_id=domain,
             space_name=user.profile,
             ownership_settings=kind.OwnershipSettingsProperty(owner_user_profile_name=user.profile),

@@ -21,28 +21,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stacks.grants import Ground
-    from stacks.studio_settings import StudioSettings
+    from stacks.studio_settings import StudioSettings, StudioUser
 
 HERE, ME = "${sagemaker:DomainId}", "${sagemaker:UserProfileName}"
 DOMAINS_ID = "SageMaker gives a domain its id; the conditions limit whose it is."
 OWN = "AWS fills in the session's own domain and profile; names of applications are given when they start."
-SESSION = "SageMaker"
-"""What SageMaker calls every session of Studio. No person's session is called so, hence none of Studio is an author."""
+ENTER = ["sagemaker:CreatePresignedDomainUrl"]
+FINDS = ["sagemaker:GetSearchSuggestions", "sagemaker:ListModelPackageGroups", "sagemaker:Search"]
+"""What the page of registered models asks beside versions and groups, after AWS's policy for it:
+https://docs.aws.amazon.com/sagemaker/latest/dg/security-iam-awsmanpol-model-registry.html
+"""
 
 LISTS = ("ListApps", "ListDomains", "ListSpaces", "ListUserProfiles")
 ENDED = ("DeleteApp", "DeleteSpace", "DeleteUserProfile")
 
 
-def trust(persona: str, studio: StudioSettings, account: str) -> Iterator[iam.PolicyStatement]:
-    """Studio's way into a person's role: without the tag `user`, which SageMaker sets on no session, and named alike.
+def trust(user: StudioUser, account: str) -> Iterator[iam.PolicyStatement]:
+    """Studio's only way into a person's role: from that person's profile, whose name is the source identity.
 
-    The profile's name comes along as the source identity, and only as one of those that are of this persona.
     https://docs.aws.amazon.com/sagemaker/latest/dg/monitor-user-access-how-to.html
     """
     ours = {"aws:SourceAccount": account}
-    named = {**ours, "sts:SourceIdentity": studio.profiles(persona)}
-    taken_on = {**ours, "sts:RoleSessionName": SESSION}
-    for action, equals in (("sts:AssumeRole", taken_on), ("sts:SetSourceIdentity", named)):
+    named = {**ours, "sts:SourceIdentity": user.profile}
+    for action, equals in (("sts:AssumeRole", ours), ("sts:SetSourceIdentity", named)):
         yield iam.PolicyStatement(
             actions=[action],
             principals=[iam.ServicePrincipal("sagemaker.amazonaws.com")],
@@ -50,8 +51,8 @@ def trust(persona: str, studio: StudioSettings, account: str) -> Iterator[iam.Po
         )
 
 
-def work_in_studio(role: iam.Role, on: Ground, persona: str, studio: StudioSettings) -> None:
-    """Enter one's own profile of this persona, and run applications in one's own space."""
+def enter_studio(role: iam.Role, on: Ground, persona: str) -> None:
+    """Enter one's own profile of this persona."""
     see_studio(role, on)
     profiles = on.arn("sagemaker", "user-profile/*")
     mine = {
@@ -60,10 +61,14 @@ def work_in_studio(role: iam.Role, on: Ground, persona: str, studio: StudioSetti
         "sagemaker:ResourceTag/platform": on.names.platform,
         "sagemaker:ResourceTag/environment": on.names.environment,
     }
-    enter = ["sagemaker:CreatePresignedDomainUrl"]
-    allow(role, "EnterOnesOwn", enter, [profiles], because=DOMAINS_ID, conditions={"StringEquals": mine})
-    within = on.arn("sagemaker", f"user-profile/{HERE}/{ME}")
-    allow(role, "EnterFromWithin", enter, [within])
+    allow(role, "EnterOnesOwn", ENTER, [profiles], because=DOMAINS_ID, conditions={"StringEquals": mine})
+
+
+def work_in_studio(role: iam.Role, on: Ground, studio: StudioSettings) -> None:
+    """Run applications in one's own space, and find what Studio's own pages show."""
+    see_studio(role, on)
+    allow(role, "FindModels", FINDS, ["*"], because=NO_RESOURCES)
+    allow(role, "EnterFromWithin", ENTER, [on.arn("sagemaker", f"user-profile/{HERE}/{ME}")])
     _run_apps(role, on, studio)
     # Volumes are encrypted by whoever starts what uses them, through SageMaker and EC2 and in no other way.
     through = [f"{service}.{on.names.region}.amazonaws.com" for service in ("ec2", "sagemaker")]

@@ -12,6 +12,7 @@ from stacks.shapes import InstanceType, Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from stacks.names import Names
     from stacks.persona_settings import PersonasSettings
 
 Gigabytes = Annotated[int, Field(ge=5, le=16384)]
@@ -19,14 +20,25 @@ IdleMinutes = Annotated[int, Field(ge=60, le=525600)]
 """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_IdleSettings.html"""
 
 
+MOST_USERS = 60
+"""Each has a role: those of all fit into one template of 1 MB, their names into the 4 KB of one function's settings.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+"""
+
+LONGEST_ROLE = 64
+"""https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+
+
 class StudioUser(Settings):
-    """A person, with a profile and a space that nobody else enters."""
+    """A person, with a role, a profile and a space that are nobody else's."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+=.@-]{0,61}[A-Za-z0-9]$")] = Field(
-        description="the session tag `user` by which every role knows this person", examples=["bo@example.com"]
+        description="the tag `user` by which every role knows this person", examples=["bo@example.com"]
     )
-    persona: Literal["data_scientist", "ml_engineer"] = Field(
-        description="whose role the person's notebooks have; who approves, administers or audits does so elsewhere"
+    persona: Literal["approver", "data_scientist", "ml_engineer"] = Field(
+        description="what the person may do in Studio; who administers or audits does so elsewhere"
     )
     instance_type: InstanceType | None = Field(
         None, description="what the person's space starts with; left out, the first of instance_types"
@@ -38,6 +50,11 @@ class StudioUser(Settings):
         """The name of profile and space; SageMaker takes letters, digits and dashes."""
         return re.sub(r"[^A-Za-z0-9]+", "-", self.name)
 
+    @property
+    def part(self) -> str:
+        """The profile's name as part of a construct's id."""
+        return "".join(word.capitalize() for word in self.profile.split("-"))
+
 
 class StudioSettings(Settings):
     """A domain without internet; whoever is not listed has no profile in it."""
@@ -45,6 +62,7 @@ class StudioSettings(Settings):
     users: tuple[StudioUser, ...] = Field(
         strict=False,
         min_length=1,
+        max_length=MOST_USERS,
         description="who works in Studio, a table each",
         examples=[[{"name": "bo@example.com", "persona": "data_scientist"}]],
     )
@@ -57,12 +75,12 @@ class StudioSettings(Settings):
 
     @property
     def personas(self) -> tuple[str, ...]:
-        """Whose roles Studio takes on."""
+        """Those that somebody here is of."""
         return tuple(sorted({user.persona for user in self.users}))
 
-    def profiles(self, persona: str) -> list[str]:
-        """Those of one persona's people."""
-        return [user.profile for user in self.users if user.persona == persona]
+    def of(self, persona: str) -> list[StudioUser]:
+        """The people of one persona."""
+        return [user for user in self.users if user.persona == persona]
 
     def instance_type(self, user: StudioUser) -> str:
         return user.instance_type or self.instance_types[0]
@@ -75,6 +93,16 @@ class StudioSettings(Settings):
                 yield (
                     f"studio.users: {user.name} is a {user.persona}, which nobody may take on here; "
                     f"add {user.persona} to [personas], or remove {user.name}"
+                )
+
+    def too_long(self, names: Names) -> Iterator[str]:
+        """Users whose role could not be named after them."""
+        for user in self.users:
+            role = names.in_studio(user.name)
+            if len(role) > LONGEST_ROLE:
+                yield (
+                    f"studio.users: {user.name} has a role in Studio by the name {role}, {len(role)} characters of at "
+                    f"most {LONGEST_ROLE}; let the identity provider tag people with something shorter"
                 )
 
     @model_validator(mode="after")

@@ -26,12 +26,18 @@ STUDIO = {
     "sts": "which session a notebook has, asked by `slipway` and the SDKs",
 }
 PEOPLE: dict[str, dict[str, str]] = {
+    "approver": {
+        "logs": "what jobs wrote",
+        "s3": "reports, records",
+    },
     "data_scientist": {
+        "lambda": "to ask for a run",
         "logs": "what jobs and endpoints wrote",
         "s3": "periods, reports, records",
     },
     "ml_engineer": {
         "dynamodb": "the journal of releases",
+        "lambda": "to ask for a run",
         "logs": "what jobs and endpoints wrote",
         "monitoring": "how endpoints do",
         "s3": "periods, reports, records",

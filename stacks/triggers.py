@@ -46,6 +46,7 @@ class Triggers(cdk.Stack):
         names: Names,
         models: Sequence[str],
         askers: Sequence[str],
+        in_studio: Sequence[str],
         image: Image,
         key: kms.IKey,
         notices: sns.ITopic,
@@ -59,7 +60,7 @@ class Triggers(cdk.Stack):
         self._shared = Shared(key, self._topic, settings, config.log_retention_days, removal)
         self._notifier()
         starter = self._starter()
-        self._requests(starter, askers)
+        self._requests(starter, askers, in_studio)
         if config.arrival:
             self._on_arrival(starter)
         self._on_end(starter)
@@ -152,14 +153,17 @@ class Triggers(cdk.Stack):
             shared=self._shared,
         )
 
-    def _requests(self, starter: functions.Function, askers: Sequence[str]) -> None:
+    def _requests(self, starter: functions.Function, askers: Sequence[str], in_studio: Sequence[str]) -> None:
         """People's way to the starter. It says who asks, and believes nobody: only STS, and only of people's roles."""
         role = function_role(self, "RequestsRole", key=self._key)
         allow(role, "HandOn", ["lambda:InvokeFunction"], [starter.function_arn])
         allow(role, "Tell", ["sns:Publish"], [self._topic.topic_arn])
+        roles = f"arn:aws:sts::{self.account}:assumed-role"
         known = {
             "starter": self._names.starter,
-            "askers": [f"arn:aws:sts::{self.account}:assumed-role/{asker}" for asker in askers],
+            "askers": [f"{roles}/{asker}" for asker in askers],
+            "studio": f"{roles}/{self._names.in_studio('')}",
+            "in_studio": list(in_studio),
         }
         function(
             self,

@@ -6,7 +6,7 @@ import copy
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,7 @@ class Role:
     boundary: Json | None = None
     stack: str = ""
     unknown: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def account(self) -> str:
@@ -262,6 +263,7 @@ class Cloud:
                 managed.get(stated.get("PermissionsBoundary", "")),
                 made.stack,
                 tuple(arn for arn in named if arn not in managed),
+                {tag["Key"]: tag["Value"] for tag in stated.get("Tags", [])},
             )
 
     def _attached(self) -> Iterator[tuple[str, str, Json]]:

@@ -1,4 +1,4 @@
-"""Studio of two people, one of each persona that works there; environments/ as committed have none."""
+"""Studio of three people, one of each persona that works there; environments/ as committed have none."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ Json = dict[str, Any]
 USERS: list[Json] = [
     {"name": "bo", "persona": "data_scientist"},
     {"name": "cy@example.com", "persona": "ml_engineer", "instance_type": "ml.m5.large", "volume_gb": 50},
+    {"name": "di", "persona": "approver"},
 ]
 STUDIO: Json = {"users": USERS, "instance_types": ["ml.t3.medium", "ml.m5.large"]}
 

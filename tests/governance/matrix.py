@@ -71,7 +71,8 @@ def question(page: Page, cloud: Cloud, cell: Cell) -> Question:
     role = _named_by_cdk(cloud, cell, name) if "*" in name else cloud.role(f"{_prefix(cell)}-{name}")
     arn = filled(page.things[cell.thing], cloud, cell.environment)
     guarded = _guarded(arn)
-    context = {key: value for key, value in {**_always(role, cell, page), **_case(page, cloud, cell)}.items() if value}
+    case = _case(page, cloud, cell, role) if cell.case else {}
+    context = {key: value for key, value in {**_always(role, cell, page), **case}.items() if value}
     owner = role.account if arn == "*" else _owner(arn, cloud, guarded)
     return Question(role, cell.action, arn, context, cloud.resource_policies().get(guarded), owner=owner)
 
@@ -120,12 +121,18 @@ def _always(role: Role, cell: Cell, page: Page) -> Json:
     if cell.action.startswith("kms:"):
         context["kms:CallerAccount"] = role.account
     if cell.role in page.people:
-        context["aws:PrincipalTag/user"] = ME
+        context["aws:PrincipalTag/user"] = _user(role)
     return context
 
 
-def _case(page: Page, cloud: Cloud, cell: Cell) -> Json:
-    case = page.cases[cell.case] if cell.case else {}
+def _user(role: Role) -> str:
+    """Whose a role is, if it is one person's; others are taken on by me."""
+    return role.tags.get("user", ME)
+
+
+def _case(page: Page, cloud: Cloud, cell: Cell, role: Role) -> Json:
+    me = _user(role)
+    case = json.loads(json.dumps(page.cases[cell.case]).replace("{me}", me).replace("{ME}", me.upper()))
     return {
         key: filled(value, cloud, cell.environment) if isinstance(value, str) else value for key, value in case.items()
     }

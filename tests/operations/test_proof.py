@@ -7,7 +7,7 @@ import io
 import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -18,13 +18,13 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
 from operations import requests
-from operations.proof import BOUND, OF_STUDIO, QUESTION, ProofError, author_of, prove, proven
+from operations.proof import BOUND, QUESTION, ProofError, author_of, prove, proven
 from operations.requests import Door
 from operations.starter import RequestError
-from stacks.studio_grants import SESSION
 
 REGION, HOST = "eu-west-1", "sts.eu-west-1.amazonaws.com"
 ROLE = "arn:aws:sts::111111111111:assumed-role/slipway-dev-data-scientist"
+IN_STUDIO = "arn:aws:sts::111111111111:assumed-role/slipway-dev-studio.bo"
 BO = ReadOnlyCredentials("ASIABO", "secret of bo", "token of bo")
 STRANGER = ReadOnlyCredentials("ASIACY", "secret of a stranger", "token of cy")
 KNOWN = {
@@ -206,7 +206,7 @@ def test_without_sts_nobody_is_known() -> None:
 
 
 def test_an_author_is_a_session_of_a_role_of_people() -> None:
-    assert author_of(f"{ROLE}/bo@example.com", [ROLE]) == "bo@example.com"
+    assert author_of(f"{ROLE}/bo@example.com", [ROLE], {}) == "bo@example.com"
 
 
 @pytest.mark.parametrize(
@@ -216,6 +216,7 @@ def test_an_author_is_a_session_of_a_role_of_people() -> None:
         "arn:aws:sts::111111111111:assumed-role/slipway-dev-approver/bo",
         "arn:aws:sts::111111111111:assumed-role/Admin/bo",  # whoever takes it on chooses the session's name
         "arn:aws:sts::111111111111:assumed-role/slipway-dev-data-scientist-2/bo",
+        "arn:aws:sts::111111111111:assumed-role/slipway-dev-studio.al/SageMaker",  # who may not ask, or is no more
         "arn:aws:iam::111111111111:user/bo",
         "arn:aws:iam::111111111111:root",
         "arn:aws:sts::111111111111:federated-user/bo",
@@ -223,24 +224,28 @@ def test_an_author_is_a_session_of_a_role_of_people() -> None:
 )
 def test_nobody_else_is_an_author(arn: str) -> None:
     with pytest.raises(ProofError, match=f"nobody who may ask for runs; .*: {ROLE}"):
-        author_of(arn, [ROLE])
+        author_of(arn, [ROLE], {IN_STUDIO: "bo"})
 
 
-def test_nobody_is_an_author_from_studio() -> None:
-    """Whoever signs there and hands the proof to somebody with a name would be the author of nothing one approves."""
-    assert OF_STUDIO == SESSION
-    with pytest.raises(ProofError, match="ask for the run from outside"):
-        author_of(f"{ROLE}/{SESSION}", [ROLE])
+@pytest.mark.parametrize("session", ["SageMaker", "al", "anything"])
+def test_from_studio_the_author_is_whose_role_it_is(session: str) -> None:
+    """SageMaker calls all sessions alike, and what it will call them tomorrow is not for us to say."""
+    assert author_of(f"{IN_STUDIO}/{session}", [ROLE], {IN_STUDIO: "bo"}) == "bo"
+
+
+def test_another_account_has_nobody_of_that_name_in_studio() -> None:
+    with pytest.raises(ProofError, match="nobody who may ask for runs"):
+        author_of(f"{IN_STUDIO}/SageMaker".replace("111111111111", "999999999999"), [ROLE], {IN_STUDIO: "bo"})
 
 
 def test_where_nobody_may_ask_it_is_said_who_could() -> None:
     with pytest.raises(ProofError, match=r"none: name somebody in \[personas\]"):
-        author_of(f"{ROLE}/bo", [])
+        author_of(f"{ROLE}/bo", [], {})
 
 
 def test_a_name_that_a_version_cannot_bear_is_refused_before_anything_runs() -> None:
     with pytest.raises(ProofError, match="'bo,al' cannot be written down as an author"):
-        author_of(f"{ROLE}/bo,al", [ROLE])
+        author_of(f"{ROLE}/bo,al", [ROLE], {})
 
 
 @dataclass
@@ -266,6 +271,18 @@ def test_the_starter_hears_whose_a_request_is(door: Door) -> None:
     (heard,) = door.functions.heard
     proved = {"reason": "manual", "started_by": f"{ROLE}/bo", "author": "bo", "token": "bo/one"}
     assert heard == {"ask": {**ASKED, **proved}, "answered": True}
+
+
+def test_from_studio_the_starter_hears_whose_role_it_is(door: Door, sts: Sts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sts, "answer", lambda *_: (200, f"<Arn>{IN_STUDIO}/SageMaker</Arn>"))
+
+    replace(door, in_studio={IN_STUDIO: "al"}).hand_on({"ask": ASKED, "proof": good()})
+    with pytest.raises(ProofError, match="nobody who may ask for runs"):
+        door.hand_on({"ask": ASKED, "proof": good()})
+
+    (heard,) = door.functions.heard
+    assert (heard["ask"]["author"], heard["ask"]["token"]) == ("al", "al/one")
+    assert heard["ask"]["started_by"] == f"{IN_STUDIO}/SageMaker"
 
 
 @pytest.mark.parametrize("stated", ["author", "started_by", "reason", "answered"])

@@ -96,3 +96,25 @@ def test_whoever_is_not_tagged_is_nobody(aws: EmbeddedAws, role: str) -> None:
 
     with pytest.raises(ClientError, match="not authorized to perform: sts:AssumeRole"):
         sts.assume_role(RoleArn=role, RoleSessionName=ADA, Tags=[{"Key": "user", "Value": ADA}])
+
+
+@pytest.mark.parametrize(("session", "becomes"), [((), ADA), (({"Key": "user", "Value": "al"},), "al")])
+def test_a_role_s_own_tag_says_who_it_is_and_a_session_s_wins(
+    aws: EmbeddedAws, account: str, role: str, session: tuple[dict[str, str], ...], becomes: str
+) -> None:
+    everybody = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": ["sts:AssumeRole", "sts:TagSession"]}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [everybody]})
+    owned = aws.client("iam", OTHER, "eu-west-1").create_role(
+        RoleName=f"owned-{becomes.partition('@')[0]}-{account}",
+        AssumeRolePolicyDocument=document,
+        Tags=[{"Key": "user", "Value": ADA}],
+    )
+    keys = aws.client("sts", OTHER, "eu-west-1").assume_role(
+        RoleArn=owned["Role"]["Arn"], RoleSessionName="SageMaker", Tags=list(session)
+    )["Credentials"]
+    ours = ReadOnlyCredentials(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+    sts = aws.client_with(ours, "sts", "eu-west-1")
+
+    taken = sts.assume_role(RoleArn=role, RoleSessionName=becomes, Tags=[{"Key": "user", "Value": becomes}])
+
+    assert taken["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{account}:assumed-role/scientist/{becomes}"

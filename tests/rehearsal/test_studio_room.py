@@ -92,11 +92,14 @@ def test_two_people_come_change_and_go_and_nothing_is_left(rooms: Rooms, client:
     assert domain["KmsKeyId"].split("/")[-1] in {key["KeyId"] for key in client("kms").list_keys()["Keys"]}
     roles = {
         name: sagemaker.describe_user_profile(**within, UserProfileName=name)["UserSettings"]["ExecutionRole"]
-        for name in ("bo", "cy-example-com")
+        for name in ("bo", "cy-example-com", "di")
     }
+    whose = {}
     for arn in roles.values():
-        assert client("iam").get_role(RoleName=arn.split("/")[-1])["Role"]["Arn"] == arn
-    assert [arn.split("/")[-1] for arn in roles.values()] == ["slipway-dev-data-scientist", "slipway-dev-ml-engineer"]
+        role = client("iam").get_role(RoleName=arn.split("/")[-1])["Role"]
+        assert role["Arn"] == arn
+        whose[role["RoleName"]] = next(tag["Value"] for tag in role["Tags"] if tag["Key"] == "user")
+    assert whose == {f"slipway-dev-studio.{user}": user for user in ("bo", "cy@example.com", "di")}
     profile = sagemaker.describe_user_profile(**within, UserProfileName="cy-example-com")["UserProfileArn"]
     tags = {tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=profile)["Tags"]}
     assert (tags["user"], tags["persona"], tags["environment"]) == ("cy@example.com", "ml_engineer", "dev")
@@ -112,7 +115,9 @@ def test_two_people_come_change_and_go_and_nothing_is_left(rooms: Rooms, client:
     changed = sagemaker.describe_domain(**within)["DefaultUserSettings"]["JupyterLabAppSettings"]
     assert changed["AppLifecycleManagement"]["IdleSettings"]["IdleTimeoutInMinutes"] == 90
     assert "com.amazonaws.eu-west-1.monitoring" not in standing(client)  # nobody is left who looks at endpoints
-    assert "com.amazonaws.eu-west-1.logs" in standing(client)
+    assert "com.amazonaws.eu-west-1.lambda" in standing(client)
+    with pytest.raises(ClientError, match=r"slipway-dev-studio\.di"):
+        client("iam").get_role(RoleName="slipway-dev-studio.di")
 
     rooms.delete("Studio", "Personas", "Network")
 
@@ -136,7 +141,7 @@ def test_only_studio_reaches_the_endpoints(client: Client) -> None:
     assert (rule["FromPort"], rule["ToPort"], rule["IpRanges"]) == (443, 443, [])
     assert [pair["GroupId"] for pair in rule["UserIdGroupPairs"]] == [groups["Studio"]["GroupId"]]
     assert groups["Studio"]["IpPermissions"] == []
-    assert len(found) == 5
+    assert len(found) == 6
     for endpoint in found:
         assert [group["GroupId"] for group in endpoint["Groups"]] == [endpoints["GroupId"]]
         assert endpoint["PrivateDnsEnabled"] is True
@@ -156,7 +161,7 @@ def test_what_runs_keeps_the_room_and_clearing_lets_it_go(rooms: Rooms, client: 
     assert rooms.status("Studio") == "DELETE_FAILED"
     assert any("default" in reason for reason in rooms.failures("Studio"))
 
-    kept = ["bo", "cy-example-com"]
+    kept = ["bo", "cy-example-com", "di"]
     first = clear(sagemaker, "slipway-dev-studio", kept, every_seconds=0)
     again = clear(sagemaker, "slipway-dev-studio", kept, every_seconds=0)
 

@@ -77,8 +77,7 @@ def test_each_person_has_a_profile_of_their_persona_and_a_space_of_their_own(tem
             n for n, one in profiles.items() if {"Key": "user", "Value": user["name"]} in one["Properties"]["Tags"]
         )
         profile = profiles[name]["Properties"]
-        role = f"slipway-dev-{str(user['persona']).replace('_', '-')}"
-        assert profile["UserSettings"]["ExecutionRole"].endswith(f":role/{role}")
+        assert profile["UserSettings"]["ExecutionRole"].endswith(f":role/slipway-dev-studio.{user['name']}")
         (space,) = (one for one in spaces.values() if one["DependsOn"] == [name])
         owner = space["Properties"]["OwnershipSettings"]["OwnerUserProfileName"]
         assert owner == profile["UserProfileName"]
@@ -127,7 +126,12 @@ def test_a_section_that_is_right_is_read(environments: Path) -> None:
             "cy is a ml_engineer, which nobody may take on here",
         ),
         ('name = "cy"', 'name = "Bo"', "users names Bo and bo, whose profile is the same"),
-        ('persona = "ml_engineer"', 'persona = "approver"', "input should be 'data_scientist' or 'ml_engineer'"),
+        ('persona = "ml_engineer"', 'persona = "auditor"', "should be 'approver', 'data_scientist' or 'ml_engineer'"),
+        (
+            'name = "cy"',
+            f'name = "cy@{"x" * 43}"',
+            "xx has a role in Studio by the name slipway-dev-studio.cy@xxx",
+        ),
         (
             '"ml.m5.large"]\nusers',
             '"ml.p5.48xlarge"]\nusers',

@@ -9,7 +9,7 @@ import pytest
 from conftest import Assembly
 from iam_deployed import Cloud, Made
 from iam_simulator import Question, Simulator
-from studio_world import STUDIO, studio_config, with_studio
+from studio_world import STUDIO, USERS, studio_config, with_studio
 
 Json = dict[str, Any]
 
@@ -24,22 +24,19 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/studio-updated-and-internet-acce
 BY_OURSELVES = {"sts"}
 """What `slipway` asks: whose credentials these are."""
 
-NAMED = {"Null": {"aws:PrincipalTag/user": "false"}}
-"""Asked of sessions with a name only, so never from Studio."""
-
 
 def services(cloud: Cloud, environment: str = "dev") -> dict[str, Made]:
     found = [made for made in cloud.of_kind("AWS::EC2::VPCEndpoint") if made.stack == f"slipway-{environment}-Network"]
     return {str(made.properties["ServiceName"]).removeprefix("com.amazonaws.eu-west-1."): made for made in found}
 
 
-def asked_by(cloud: Cloud, persona: str) -> set[str]:
-    """The services whose actions a role of people may call from Studio: by its own policies, key by key."""
+def asked_by(cloud: Cloud, user: str) -> set[str]:
+    """The services whose actions somebody's role in Studio may call: by its own policies, key by key."""
     found = set()
-    for policy in cloud.role(f"slipway-dev-{persona}").policies:
+    for policy in cloud.role(f"slipway-dev-studio.{user}").policies:
         for statement in policy["Statement"]:
             conditions = statement.get("Condition", {})
-            if statement["Effect"] != "Allow" or conditions == NAMED or "kms:ViaService" in str(conditions):
+            if statement["Effect"] != "Allow" or "kms:ViaService" in str(conditions):
                 continue  # of a key, S3 and EC2 ask, not the notebook
             actions = statement["Action"]
             found |= {action.split(":")[0] for action in ([actions] if isinstance(actions, str) else actions)}
@@ -52,7 +49,7 @@ def test_what_is_committed_has_the_free_gateway_only(cloud: Cloud) -> None:
 
 
 def test_no_endpoint_stands_that_nothing_asks_and_all_that_is_asked_has_one(studio_cloud: Cloud) -> None:
-    asked = asked_by(studio_cloud, "data-scientist") | asked_by(studio_cloud, "ml-engineer")
+    asked = {service for user in USERS for service in asked_by(studio_cloud, user["name"])}
 
     assert set(services(studio_cloud)) == asked | BY_THE_PAGE | BY_OURSELVES
     assert set(services(studio_cloud, "prod")) == {"s3"}
@@ -62,7 +59,7 @@ def test_one_persona_alone_needs_less(tmp_path: Path) -> None:
     config = studio_config({**STUDIO, "users": STUDIO["users"][:1]})
     cloud = Cloud(with_studio(tmp_path / "cdk.out", config=config).folder)
 
-    assert set(services(cloud)) == asked_by(cloud, "data-scientist") | BY_THE_PAGE | BY_OURSELVES
+    assert set(services(cloud)) == asked_by(cloud, "bo") | BY_THE_PAGE | BY_OURSELVES
     assert not {"dynamodb", "monitoring"} & set(services(cloud))
 
 
@@ -75,7 +72,7 @@ def test_interfaces_have_private_names_and_a_group_of_their_own(studio_cloud: Cl
     )
     (rule,) = studio_cloud.of_kind("AWS::EC2::SecurityGroupIngress")
 
-    assert len(interfaces) == 5
+    assert len(interfaces) == 6
     for endpoint in interfaces:
         assert endpoint.properties["PrivateDnsEnabled"] is True
         assert len(endpoint.properties["SubnetIds"]) == 2
@@ -91,6 +88,7 @@ def _id_of(group: Made) -> Json:
 
 PROBES = {
     "dynamodb": ("dynamodb:Query", "arn:aws:dynamodb:eu-west-1:{account}:table/x"),
+    "lambda": ("lambda:InvokeFunction", "arn:aws:lambda:eu-west-1:{account}:function:x"),
     "logs": ("logs:FilterLogEvents", "arn:aws:logs:eu-west-1:{account}:log-group:x"),
     "monitoring": ("cloudwatch:ListMetrics", "*"),
     "sagemaker.api": ("sagemaker:DescribeEndpoint", "arn:aws:sagemaker:eu-west-1:{account}:endpoint/x"),
