@@ -36,7 +36,7 @@ test-sdk: setup .venv-sdk/.ready
 	@.venv-sdk/bin/python -m pytest -m sdk tests/sdk $(ARGS)
 
 test-long: setup .venv-aws/.ready
-	@pytest -m long $(ARGS)
+	@pytest -m long -n auto --maxprocesses 4 --dist loadscope $(ARGS)
 
 image-test: setup
 	@pytest -m image tests/image $(ARGS)
