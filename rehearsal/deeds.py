@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 AUTHOR, OTHER, ADMIN = "al", "bo", "cy"
 SCIENTIST, APPROVER = "data scientist", "approver"
+AUTHORS_IN_STUDIO, APPROVERS_IN_STUDIO = "author's role in Studio", "approver's role in Studio"
 PENDING, APPROVED = "PendingApproval", "Approved"
 
 LIFE: tuple[tuple[str, str, str, dict[str, Any], bool], ...] = (
@@ -24,8 +25,9 @@ LIFE: tuple[tuple[str, str, str, dict[str, Any], bool], ...] = (
     (APPROVER, AUTHOR, "approves their own", {"life": ("Staging", APPROVED), "approval": APPROVED}, False),
     (APPROVER, OTHER, "approves it", {"life": ("Staging", APPROVED), "approval": APPROVED}, True),
     (APPROVER, OTHER, "approves unasked", {"life": ("Production", APPROVED), "approval": APPROVED}, False),
-    (SCIENTIST, AUTHOR, "asks for production", {"life": ("Production", PENDING)}, True),
-    (APPROVER, OTHER, "approves it", {"life": ("Production", APPROVED), "approval": APPROVED}, True),
+    (AUTHORS_IN_STUDIO, AUTHOR, "asks for production", {"life": ("Production", PENDING)}, True),
+    (AUTHORS_IN_STUDIO, AUTHOR, "approves it", {"life": ("Production", APPROVED), "approval": APPROVED}, False),
+    (APPROVERS_IN_STUDIO, OTHER, "approves it", {"life": ("Production", APPROVED), "approval": APPROVED}, True),
 )
 """Who, under which name, does what, by which request, and whether that is meant to be allowed; one after the other."""
 
@@ -131,7 +133,7 @@ def past_their_role(scientist: Held, approver: Held, things: Things) -> Iterator
 
 
 def past_the_guardrails(administrator: Held, scientist: Held, version: Version, things: Things) -> Iterator[Deed]:
-    """What an administrator, whose own policy allows everything, might try; the first two they may."""
+    """What an administrator, whose own policy allows everything, might try; the first they may."""
     place = f"{things.region}:{administrator.account}"
     trail = f"arn:aws:cloudtrail:{place}:trail/everything"
     approval = version.context({"life": ("Production", APPROVED), "approval": APPROVED})
@@ -144,7 +146,7 @@ def past_the_guardrails(administrator: Held, scientist: Held, version: Version, 
         "opens the baseline's key",
         "kms:PutKeyPolicy",
         things.key,
-        allowed=True,
+        allowed=False,
         context={"kms:CallerAccount": administrator.account},
         resource_policy=things.key_policy,
     )

@@ -61,4 +61,8 @@ def lines(table: Table, path: tuple[str, ...] = ()) -> Iterator[str]:
 
 def _written(value: Any) -> str:
     """As JSON writes it, which TOML reads alike, but for surrogates and one control character; dates are not known."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_written(key)} = {_written(each)}' for key, each in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -151,7 +151,8 @@ def _people(found: Facts) -> Table:
         column.width, column.overflow = width, "fold"
     for each in found["people"]:
         why = "\n".join(reason["text"] for reason in each["because"])
-        role = each["role"].split("-", 2)[-1].replace("-", " ")
+        kind, _, person = each["role"].split("-", 2)[-1].partition(".")
+        role = "in Studio" if person else kind.replace("-", " ")
         word = "allowed" if each["allowed"] else "refused"
         table.add_row(f"{each['user']}, {role}", each["does"], word, each["version_after"] or why)
     version = found["version"]

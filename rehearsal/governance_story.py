@@ -48,7 +48,10 @@ class GovernanceError(Exception):
 
 @dataclass(frozen=True)
 class GovernancePlan:
-    """Plain values of the platform, and of the environment that trains: names as its templates give them."""
+    """Plain values of the platform, and of the environment that trains: names as its templates give them.
+
+    `roles` are those that deeds are done in, `studio` is who works there, by name the persona.
+    """
 
     root: Path
     platform: str
@@ -57,6 +60,7 @@ class GovernancePlan:
     group: str
     pipeline: str
     roles: dict[str, str]
+    studio: dict[str, str]
     stack_sets: tuple[str, str]
     boundary: str
     key_alias: str
@@ -127,7 +131,11 @@ class Governance:
         }
         guardrails = {"account": land.management, "region": POLICIES, "targets": [land.units[UNIT]]}
         of_all = {"organization_id": self.organization, "rollout": rollout, "guardrails": guardrails}
-        of_one = {"account": land.accounts[TRAINS], "governance": {"owner": "baseline", "key_arn": None}}
+        of_one = {
+            "account": land.accounts[TRAINS],
+            "governance": {"owner": "baseline", "key_arn": None},
+            "studio": {"users": [{"name": name, "persona": persona} for name, persona in self.plan.studio.items()]},
+        }
         return {"platform.toml": of_all, f"{self.plan.environment}.toml": of_one}
 
     def _deploy(self) -> None:

@@ -105,7 +105,7 @@ class People:
             "aws:PrincipalArn": role.arn,
             "aws:PrincipalAccount": role.account,
             "aws:PrincipalOrgID": self.organization,
-            "aws:PrincipalTag/user": deed.user,
+            "aws:PrincipalTag/user": role.tags.get("user", deed.user),  # one person's role says whose it is
             "aws:RequestedRegion": self.region,
             "aws:SecureTransport": "true",
             **deed.context,

@@ -16,12 +16,13 @@ KINDS = ("SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY")
 
 @dataclass(frozen=True)
 class Held:
-    """A role as it stands; policies by name."""
+    """A role as it stands; policies by name, tags by key."""
 
     arn: str
     policies: Mapping[str, Json]
     boundary_arn: str | None = None
     boundary: Json | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -44,7 +45,9 @@ def held(iam: Any, name: str) -> Held:
     """The role of this name, with every policy it has."""
     role = iam.get_role(RoleName=name)["Role"]
     boundary = role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
-    return Held(role["Arn"], dict(_policies(iam, name)), boundary, _managed(iam, boundary) if boundary else None)
+    tags = {tag["Key"]: tag["Value"] for tag in role.get("Tags", [])}
+    policies = dict(_policies(iam, name))
+    return Held(role["Arn"], policies, boundary, _managed(iam, boundary) if boundary else None, tags)
 
 
 def above(organizations: Any, account: str) -> Above:

@@ -17,6 +17,7 @@ from aws_cdk import aws_kms as kms
 from stacks.boundary import make_boundary
 from stacks.boundary_documents import LOOKS, Limits, deployments_boundary
 from stacks.budgets import account_budget
+from stacks.denials import STACK_SETS, unless
 from stacks.key import KeyPlace, make_key, opened_to
 from stacks.organization import admit
 from stacks.permissions import accept_inline_policy, acknowledge, allow, wildcard_finding
@@ -101,6 +102,7 @@ class Baseline(StackSetTemplate):
         key = make_key(self, place, rotation_days=days, removal=cdk.RemovalPolicy.RETAIN)
         if self._organization_id:
             admit(key, self._organization_id)
+        key.add_to_resource_policy(_only_the_rollout())
         cdk.CfnOutput(self, "KeyArn", value=key.key_arn, export_name=names.key_export)
         template = key.node.default_child
         assert isinstance(template, kms.CfnKey)  # noqa: S101 a key made here has one
@@ -135,3 +137,19 @@ class Baseline(StackSetTemplate):
         accept_inline_policy(role)
         allow(role, "LookAround", LOOKS, ["*"], because="How things are, never what is in them, in the whole account.")
         self.once(role)
+
+
+def _only_the_rollout() -> iam.PolicyStatement:
+    """Not even an administrator of the account changes the key; its root user may, or the key could be lost for good.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
+    """
+    root = f"arn:aws:iam::{cdk.Aws.ACCOUNT_ID}:root"
+    return iam.PolicyStatement(
+        sid="OnlyTheRolloutChangesTheKey",
+        effect=iam.Effect.DENY,
+        principals=[iam.AnyPrincipal()],
+        actions=["kms:DisableKey", "kms:DisableKeyRotation", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"],
+        resources=["*"],  # in a key policy, "*" is this key
+        conditions=unless(STACK_SETS, root),
+    )

@@ -131,7 +131,7 @@ FORBIDDEN_ACTIONS = (
 )
 
 # Who opens a profile of Studio, from outside and from within; which one is for their own policies to say.
-STUDIO_ROLES = ("*-approver", "*-data-scientist", "*-ml-engineer", "*-studio.*")
+STUDIO_ROLES = ("*-approver", "*-approver.*", "*-data-scientist", "*-ml-engineer", "*-studio.*")
 
 # What deployments may not do to roles that lack the boundary, and what would take it from those that have it.
 ROLE_WRITES = ("iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy")

@@ -153,9 +153,12 @@ class Names:
         """The domain of SageMaker Studio."""
         return f"{self.prefix}-studio"
 
-    def in_studio(self, user: str) -> str:
-        """The role of one person in Studio; no other name of the platform has a dot."""
-        return f"{self.studio}.{user}"
+    def in_studio(self, persona: str, user: str) -> str:
+        """The role of one person in Studio; no other name of the platform has a dot.
+
+        An approver's says so: the organization's policies know approvers by the names of their roles.
+        """
+        return f"{self.persona(persona) if persona == 'approver' else self.studio}.{user}"
 
     @property
     def release_pipeline(self) -> str:

@@ -111,7 +111,7 @@ class Personas(cdk.Stack):
         role = iam.Role(
             self,
             f"Studio{user.part}",
-            role_name=on.names.in_studio(user.name),
+            role_name=on.names.in_studio(user.persona, user.name),
             assumed_by=iam.PrincipalWithConditions(first.principals[0], first.conditions),
         )
         document = role.assume_role_policy

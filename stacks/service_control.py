@@ -114,7 +114,7 @@ def _instances(about: Perimeter) -> list[Denial]:
 def _registry(about: Perimeter) -> list[Denial]:
     versions, groups = about.arn("sagemaker", "model-package"), about.arn("sagemaker", "model-package-group")
     create, update = ["sagemaker:CreateModelPackage"], ["sagemaker:UpdateModelPackage"]
-    approver = unless(about.role("approver"))
+    approver = unless(about.role("approver"), about.role("approver.*"))
     taken = {"StringEquals": {"sagemaker:ModelApprovalStatus": ["Approved", "Rejected"]}}
     decided = {"StringEquals": {"sagemaker:ModelLifeCycle:StageStatus": ["Approved", "Rejected", "Archived"]}}
     return [

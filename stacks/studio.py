@@ -121,7 +121,7 @@ class Studio(cdk.Stack):
             domain_id=domain,
             user_profile_name=user.profile,
             user_settings=sagemaker.CfnUserProfile.UserSettingsProperty(
-                execution_role=names.role_arn(names.in_studio(user.name))
+                execution_role=names.role_arn(names.in_studio(user.persona, user.name))
             ),
             # By these a person's own role knows the profile: `stacks/studio_grants.py`.
             tags=[cdk.CfnTag(key="user", value=user.name), cdk.CfnTag(key="persona", value=user.persona)],

@@ -98,12 +98,22 @@ class StudioSettings(Settings):
     def too_long(self, names: Names) -> Iterator[str]:
         """Users whose role could not be named after them."""
         for user in self.users:
-            role = names.in_studio(user.name)
+            role = names.in_studio(user.persona, user.name)
             if len(role) > LONGEST_ROLE:
                 yield (
                     f"studio.users: {user.name} has a role in Studio by the name {role}, {len(role)} characters of at "
                     f"most {LONGEST_ROLE}; let the identity provider tag people with something shorter"
                 )
+
+    @model_validator(mode="after")
+    def _nobody_passes_for_an_approver(self) -> StudioSettings:
+        """Policies of the organization let roles named `*-approver.*` approve."""
+        for user in self.users:
+            if "-approver." in user.name.lower():
+                raise ValueError(
+                    f"users names {user.name}; no name may hold '-approver.', by which approvers' roles are known"
+                )
+        return self
 
     @model_validator(mode="after")
     def _each_once(self) -> StudioSettings:

@@ -162,7 +162,7 @@ class Triggers(cdk.Stack):
         known = {
             "starter": self._names.starter,
             "askers": [f"{roles}/{asker}" for asker in askers],
-            "studio": f"{roles}/{self._names.in_studio('')}",
+            "studio": f"{roles}/{self._names.studio}.",
             "in_studio": list(in_studio),
         }
         function(

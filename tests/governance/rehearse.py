@@ -18,7 +18,7 @@ import cli
 from commands.choice import console
 from commands.rehearse import writable
 from rehearsal import governance_facts, governance_story
-from rehearsal.deeds import APPROVER, SCIENTIST
+from rehearsal.deeds import APPROVER, APPROVERS_IN_STUDIO, AUTHOR, AUTHORS_IN_STUDIO, OTHER, SCIENTIST
 from rehearsal.governance_story import GovernancePlan
 from rehearsal.people import Answer, Asked, Reason
 from stacks.baseline_names import BaselineNames
@@ -51,11 +51,17 @@ def plan(model: str = MODEL) -> GovernancePlan:
         region=environment.region,
         group=names.model_package_group(model),
         pipeline=names.pipeline(model),
-        roles={SCIENTIST: names.persona("data_scientist"), APPROVER: names.persona("approver")},
+        roles={
+            SCIENTIST: names.persona("data_scientist"),
+            APPROVER: names.persona("approver"),
+            AUTHORS_IN_STUDIO: names.in_studio("data_scientist", AUTHOR),
+            APPROVERS_IN_STUDIO: names.in_studio("approver", OTHER),
+        },
+        studio={AUTHOR: "data_scientist", OTHER: "approver"},
         stack_sets=(baseline.stack_set, baseline.bootstrap_stack_set),
         boundary=baseline.boundary,
         key_alias=baseline.key_alias,
-        rooms=("Personas", "Budgets", f"Registry{title(model)}"),
+        rooms=("Personas", "Studio", "Budgets", f"Registry{title(model)}"),
     )
 
 

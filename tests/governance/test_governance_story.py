@@ -140,12 +140,15 @@ def test_each_refusal_says_who_what_and_why(found: Json) -> None:
     }
     assert why["approver", "approves their own"] == {"NotOnesOwn"}
     assert why["approver", "approves unasked"] == why["data-scientist", "starts the pipeline"] == {""}
+    assert why["studio.al", "approves it"] == why["data-scientist", "approves it"]
+    assert why[ADMINISTRATOR, "opens the baseline's key"] == {"OnlyTheRolloutChangesTheKey"}
     assert why[ADMINISTRATOR, "stops the trail"] == {"NobodyDisablesTrails"}
     assert why[ADMINISTRATOR, "takes a boundary away"] == {"NobodyTakesTheBoundaryAway"}
 
 
-def test_an_administrator_is_held_by_the_organization_alone(found: Json) -> None:
-    theirs = [each for each in found["people"] if each["role"] == ADMINISTRATOR]
+def test_an_administrator_is_held_by_the_organization_and_the_key_alone(found: Json) -> None:
+    key = "opens the baseline's key"
+    theirs = [each for each in found["people"] if each["role"] == ADMINISTRATOR and each["does"] != key]
     assert all(each["allowed_without_organization"] for each in theirs)
     assert {reason["kind"] for each in theirs for reason in each["because"]} == {"SCP"}
     others = [each for each in found["people"] if each["role"] != ADMINISTRATOR]

@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 AT = "arn:aws:sagemaker:eu-west-1:111111111111"
 SCIENTIST, ENGINEER = "slipway-dev-data-scientist", "slipway-dev-ml-engineer"
-BO, CY, DI = (f"slipway-dev-studio.{user}" for user in ("bo", "cy@example.com", "di"))
+BO, CY, DI = "slipway-dev-studio.bo", "slipway-dev-studio.cy@example.com", "slipway-dev-approver.di"
 OWNED = {"sagemaker:OwnerUserProfileArn": f"{AT}:user-profile/{DOMAIN}/bo", "sagemaker:SpaceSharingType": "Private"}
 LISTED = {"sagemaker:InstanceTypes": ["ml.t3.medium", "system"]}
 APP, SPACE = f"{AT}:app/{DOMAIN}/bo/JupyterLab/default", f"{AT}:space/{DOMAIN}/bo"

@@ -216,7 +216,8 @@ def test_an_author_is_a_session_of_a_role_of_people() -> None:
         "arn:aws:sts::111111111111:assumed-role/slipway-dev-approver/bo",
         "arn:aws:sts::111111111111:assumed-role/Admin/bo",  # whoever takes it on chooses the session's name
         "arn:aws:sts::111111111111:assumed-role/slipway-dev-data-scientist-2/bo",
-        "arn:aws:sts::111111111111:assumed-role/slipway-dev-studio.al/SageMaker",  # who may not ask, or is no more
+        "arn:aws:sts::111111111111:assumed-role/slipway-dev-studio.al/SageMaker",  # who is no more there
+        "arn:aws:sts::111111111111:assumed-role/slipway-dev-approver.bo/SageMaker",
         "arn:aws:iam::111111111111:user/bo",
         "arn:aws:iam::111111111111:root",
         "arn:aws:sts::111111111111:federated-user/bo",

@@ -99,7 +99,8 @@ def test_two_people_come_change_and_go_and_nothing_is_left(rooms: Rooms, client:
         role = client("iam").get_role(RoleName=arn.split("/")[-1])["Role"]
         assert role["Arn"] == arn
         whose[role["RoleName"]] = next(tag["Value"] for tag in role["Tags"] if tag["Key"] == "user")
-    assert whose == {f"slipway-dev-studio.{user}": user for user in ("bo", "cy@example.com", "di")}
+    studio, approver = "slipway-dev-studio", "slipway-dev-approver"
+    assert whose == {f"{studio}.bo": "bo", f"{studio}.cy@example.com": "cy@example.com", f"{approver}.di": "di"}
     profile = sagemaker.describe_user_profile(**within, UserProfileName="cy-example-com")["UserProfileArn"]
     tags = {tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=profile)["Tags"]}
     assert (tags["user"], tags["persona"], tags["environment"]) == ("cy@example.com", "ml_engineer", "dev")
@@ -116,8 +117,8 @@ def test_two_people_come_change_and_go_and_nothing_is_left(rooms: Rooms, client:
     assert changed["AppLifecycleManagement"]["IdleSettings"]["IdleTimeoutInMinutes"] == 90
     assert "com.amazonaws.eu-west-1.monitoring" not in standing(client)  # nobody is left who looks at endpoints
     assert "com.amazonaws.eu-west-1.lambda" in standing(client)
-    with pytest.raises(ClientError, match=r"slipway-dev-studio\.di"):
-        client("iam").get_role(RoleName="slipway-dev-studio.di")
+    with pytest.raises(ClientError, match=r"slipway-dev-approver\.di"):
+        client("iam").get_role(RoleName="slipway-dev-approver.di")
 
     rooms.delete("Studio", "Personas", "Network")
 

@@ -440,6 +440,22 @@ def test_deployments_make_what_they_need_and_never_climb(
     }
 
 
+@pytest.mark.parametrize(
+    ("who", "changes"),
+    [("stacksets-exec-0a1b2c3d", True), ("administrator", False), ("OrganizationAccountAccessRole", False)],
+)
+def test_the_baselines_key_is_changed_by_the_roll_out_only(
+    everything: Assembly, simulator: Simulator, who: str, changes: bool
+) -> None:
+    """It says so itself, and of nothing else: an administrator uses it as ever."""
+    role = Role(who, f"arn:aws:iam::{ACCOUNT}:role/{who}", {}, tuple(ADMINISTRATOR.values()))
+    document = {"Version": "2012-10-17", "Statement": key_statements(everything, ACCOUNT)}
+    verbs = ("PutKeyPolicy", "ScheduleKeyDeletion", "DisableKey", "DisableKeyRotation", "DescribeKey")
+    asked = [Question(role, f"kms:{verb}", KEY, {"aws:PrincipalArn": role.arn}, document) for verb in verbs]
+
+    assert simulator.may(asked) == [changes] * 4 + [True]
+
+
 def region(context: dict[str, Any]) -> dict[str, str]:
     return {"aws:RequestedRegion": context.get("in", HOME)}
 

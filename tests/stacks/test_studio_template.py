@@ -77,7 +77,8 @@ def test_each_person_has_a_profile_of_their_persona_and_a_space_of_their_own(tem
             n for n, one in profiles.items() if {"Key": "user", "Value": user["name"]} in one["Properties"]["Tags"]
         )
         profile = profiles[name]["Properties"]
-        assert profile["UserSettings"]["ExecutionRole"].endswith(f":role/slipway-dev-studio.{user['name']}")
+        kind = "approver" if user["persona"] == "approver" else "studio"
+        assert profile["UserSettings"]["ExecutionRole"].endswith(f":role/slipway-dev-{kind}.{user['name']}")
         (space,) = (one for one in spaces.values() if one["DependsOn"] == [name])
         owner = space["Properties"]["OwnershipSettings"]["OwnerUserProfileName"]
         assert owner == profile["UserProfileName"]
@@ -127,6 +128,7 @@ def test_a_section_that_is_right_is_read(environments: Path) -> None:
         ),
         ('name = "cy"', 'name = "Bo"', "users names Bo and bo, whose profile is the same"),
         ('persona = "ml_engineer"', 'persona = "auditor"', "should be 'approver', 'data_scientist' or 'ml_engineer'"),
+        ('name = "cy"', 'name = "x-Approver.cy"', "no name may hold '-approver.', by which approvers' roles are known"),
         (
             'name = "cy"',
             f'name = "cy@{"x" * 43}"',

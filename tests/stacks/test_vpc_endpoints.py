@@ -33,7 +33,8 @@ def services(cloud: Cloud, environment: str = "dev") -> dict[str, Made]:
 def asked_by(cloud: Cloud, user: str) -> set[str]:
     """The services whose actions somebody's role in Studio may call: by its own policies, key by key."""
     found = set()
-    for policy in cloud.role(f"slipway-dev-studio.{user}").policies:
+    (role,) = (each for each in cloud.roles.values() if each.name.endswith(f".{user}"))
+    for policy in role.policies:
         for statement in policy["Statement"]:
             conditions = statement.get("Condition", {})
             if statement["Effect"] != "Allow" or "kms:ViaService" in str(conditions):
