@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from operations.champion import ChampionPlace, ensure_champion_record
 from operations.executions import ENDED, latest_execution, start_execution
 from operations.listings import DataPlace, latest_period, write_listing
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 MANUAL = "manual"
 REASONS = (MANUAL, "schedule", "arrival", "drift")
+TRAIN = "Train"
+"""The step after which a model is somebody's."""
+
 STARTED, WAITS, SEEN = "started", "waits", "seen"
 
 
@@ -69,6 +74,7 @@ class Starter:
         """
         asked = self._checked(request)
         model = str(asked["model"])
+        self._check_source(asked)
         asked["period"] = asked.get("period") or latest_period(self.s3, self.models[model].data)
         self._free(model)
         before, after = self.table.change(model, lambda turns: self._decide(turns, asked))
@@ -179,6 +185,25 @@ class Starter:
         if found:
             raise RequestError("\n".join(found))
         return dict(request)
+
+    def _check_source(self, asked: Mapping[str, Any]) -> None:
+        """A model is of whoever asked for its training; who takes it from another's run would take the name off it."""
+        source = asked.get("source")
+        if not source or TRAIN in asked.get("steps", ()):
+            return
+        try:
+            pages = self.sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(
+                PipelineExecutionArn=source
+            )
+            given = {each["Name"]: each["Value"] for page in pages for each in page["PipelineParameters"]}
+        except ClientError as error:
+            raise RequestError(f"source {source}: {error.response['Error']['Message']}") from None
+        author = given.get("Author", "")
+        if author.casefold() != str(asked.get("author", "")).casefold():
+            raise RequestError(
+                f"source {source} trained a model of {author or 'nobody known'}, who stays its author; "
+                f"let step {TRAIN} run again, or let {author or 'the owner'} ask"
+            )
 
     def _out_of_range(self, name: str, value: Any) -> str:
         if name not in self.ranges:

@@ -121,6 +121,7 @@ class Triggers(cdk.Stack):
             [
                 "sagemaker:DescribePipelineExecution",
                 "sagemaker:ListPipelineExecutions",
+                "sagemaker:ListPipelineParametersForExecution",  # whose a run was that another takes steps from
                 "sagemaker:StartPipelineExecution",
             ],
             [pipelines],

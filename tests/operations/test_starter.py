@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from operations import handlers
 from operations.champion import ChampionPlace
@@ -52,7 +53,13 @@ class FakePipelines:
     def get_paginator(self, _operation: str) -> Any:
         return self
 
-    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+    def paginate(self, **request: Any) -> list[dict[str, Any]]:
+        if "PipelineExecutionArn" in request:
+            if request["PipelineExecutionArn"] not in self.states:
+                told = {"Error": {"Code": "ResourceNotFound", "Message": "there is no such execution"}}
+                raise ClientError(told, "ListPipelineParametersForExecution")
+            number = list(self.states).index(request["PipelineExecutionArn"])
+            return [{"PipelineParameters": list(self.started.values())[number]["PipelineParameters"]}]
         found = [
             {"PipelineExecutionArn": arn, "PipelineExecutionStatus": status} for arn, status in self.states.items()
         ]
@@ -340,3 +347,36 @@ def test_the_end_of_another_pipeline_is_not_ours(desk: Desk) -> None:
     }
 
     assert handlers.route(event, desk.starter) == {"outcome": "ignored"}
+
+
+@pytest.mark.parametrize(
+    ("author", "steps", "refused"),
+    [
+        (
+            "al",
+            ("Package", "Register"),
+            "trained a model of me, who stays its author; let step Train run again",
+        ),
+        ("al", ("Train", "Evaluate"), ""),
+        ("Me", ("Package", "Register"), ""),
+    ],
+)
+def test_a_model_stays_whose_training_it_was(desk: Desk, author: str, steps: tuple[str, ...], refused: str) -> None:
+    """Or two people could each ask for the end of the other's run, and each approve what they trained."""
+    desk.upload("2013-04")
+    source = desk.ask("one").execution
+    desk.end(0)
+
+    if refused:
+        with pytest.raises(RequestError, match=refused):
+            desk.ask("two", author=author, steps=steps, source=source)
+        assert len(desk.pipelines.started) == 1
+    else:
+        assert desk.ask("two", author=author, steps=steps, source=source).outcome == "started"
+
+
+def test_a_source_that_is_none_is_named(desk: Desk) -> None:
+    desk.upload("2013-04")
+
+    with pytest.raises(RequestError, match="source nothing: there is no such execution"):
+        desk.ask("one", steps=("Register",), source="nothing")
