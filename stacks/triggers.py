@@ -121,12 +121,13 @@ class Triggers(cdk.Stack):
             [
                 "sagemaker:DescribePipelineExecution",
                 "sagemaker:ListPipelineExecutions",
-                "sagemaker:ListPipelineParametersForExecution",  # whose a run was that another takes steps from
                 "sagemaker:StartPipelineExecution",
             ],
             [pipelines],
             because=NAMED_LATER,
         )
+        whose = ["sagemaker:ListPipelineParametersForExecution"]
+        allow(role, "WhoseRun", whose, [f"{pipelines}/execution/*"], because=NAMED_LATER)
         data, runs = (f"arn:aws:s3:::{bucket}" for bucket in (self._names.data_bucket, self._names.runs_bucket))
         one_kind = "One kind of object of each model; a period's or listing's name is given later."
         champion = f"{runs}/{spelling.CHAMPION_PREFIX}/*/champion.json"

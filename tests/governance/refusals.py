@@ -153,7 +153,7 @@ REFUSED = (
             {"sagemaker:ModelApprovalStatus": status},
             who=who,
         )
-        for who in ("administrator", SCIENTIST, DEPLOYER)
+        for who in ("administrator", SCIENTIST, DEPLOYER, "slipway-dev-studio.bo")
         for status in ("Approved", "Rejected", "PendingManualApproval")
     ),
     *(
@@ -216,7 +216,7 @@ REFUSED = (
     ),
     *(
         Request("OnlyDeploymentsChangeRoles", f"iam:{verb}", role("slipway-dev-releaser"), who=who)
-        for verb in ("AttachRolePolicy", "PutRolePolicy", "UpdateAssumeRolePolicy")
+        for verb in ("AttachRolePolicy", "PutRolePolicy", "TagRole", "UntagRole", "UpdateAssumeRolePolicy")
         for who in ("administrator", "slipway-dev-platform-admin")
     ),
     *(
@@ -284,12 +284,15 @@ LETS_PASS = (
         VERSION,
         {"sagemaker:ModelApprovalStatus": "PendingManualApproval", "sagemaker:ModelLifeCycle:StageStatus": "Passed"},
     ),
-    Request(
-        "OnlyApproversSetApproval",
-        "sagemaker:UpdateModelPackage",
-        VERSION,
-        {"sagemaker:ModelApprovalStatus": "Approved", "sagemaker:ModelLifeCycle:StageStatus": "Approved"},
-        who=APPROVER,
+    *(
+        Request(
+            "OnlyApproversSetApproval",
+            "sagemaker:UpdateModelPackage",
+            VERSION,
+            {"sagemaker:ModelApprovalStatus": "Approved", "sagemaker:ModelLifeCycle:StageStatus": "Approved"},
+            who=who,
+        )
+        for who in (APPROVER, f"{APPROVER}.di")
     ),
     Request(
         "OnlyApproversDecideStages",

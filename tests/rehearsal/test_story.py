@@ -389,6 +389,16 @@ def test_whoever_is_in_no_role_of_people_starts_nothing(rehearsal: Rehearsal) ->
     assert executions(rehearsal) == before
 
 
+def test_nobody_puts_their_name_on_anothers_model(rehearsal: Rehearsal) -> None:
+    before = executions(rehearsal)
+    scheduled = next(act for act in rehearsal.acts if act.scene.reason == "schedule")
+
+    with pytest.raises(RequestError, match=r"trained a model of owner@example\.com, who stays its author"):
+        rehearsal.ask(period="2013-06", steps=["Package", "Record", "Register"], source=scheduled.outcome.arn)
+
+    assert executions(rehearsal) == before
+
+
 def test_a_request_that_comes_again_starts_nothing_anew(rehearsal: Rehearsal) -> None:
     """Whoever has heard a request with its proof may send it once more."""
     keys = rehearsal.aws.take_on(rehearsal.plan.asker)
