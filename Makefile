@@ -35,7 +35,7 @@ test: setup tests/governance/simulator/node_modules/.ready
 test-sdk: setup .venv-sdk/.ready
 	@.venv-sdk/bin/python -m pytest -m sdk tests/sdk $(ARGS)
 
-test-long: setup .venv-aws/.ready
+test-long: setup .venv-aws/.ready tests/governance/simulator/node_modules/.ready
 	@pytest -m long -n auto --maxprocesses 4 --dist loadscope $(ARGS)
 
 image-test: setup
