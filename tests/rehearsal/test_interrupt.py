@@ -72,11 +72,12 @@ def interrupt(command: list[str], tmp_path: Path, phase: str, ending: signal.Sig
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True) as rehearsal:
         assert rehearsal.stdout
         assert rehearsal.stderr
+        line = ""
         for line in rehearsal.stdout:
             if line.strip() in {phase, LAST}:
                 rehearsal.send_signal(ending)
                 break
-        assert line.strip() == phase, "the story was over before it came there"
+        assert line.strip() == phase, f"the story was over before it came there: {rehearsal.stderr.read()}"
         rehearsal.stdout.read()
         said = rehearsal.stderr.read()
 
