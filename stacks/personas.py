@@ -82,18 +82,8 @@ class Personas(cdk.Stack):
                 self._in_studio(user, studio, on)
 
     def _role(self, name: str, persona: str, principals: Principals, on: Ground) -> None:
-        first, *others = [s for way in ways(principals, self.account) for s in way.statements()]
-        role = iam.Role(
-            self,
-            title(name.removeprefix(on.names.prefix).replace("-", "_")),
-            role_name=name,
-            assumed_by=iam.PrincipalWithConditions(first.principals[0], first.conditions),
-            max_session_duration=cdk.Duration.hours(8),
-        )
-        document = role.assume_role_policy
-        assert document is not None  # noqa: S101 a role made here has one
-        document.add_statements(*others)
-        accept_inline_policy(role)
+        id = title(name.removeprefix(on.names.prefix).replace("-", "_"))
+        role = self._made(id, name, [s for way in ways(principals, self.account) for s in way.statements()], hours=8)
         for verb in WHO_MAY[persona]:
             verb(role, on)
         if self._studio and persona in self._studio.personas:
@@ -107,20 +97,27 @@ class Personas(cdk.Stack):
         SageMaker names and tags no session, so a role of several people would not know which of them acts.
         https://docs.aws.amazon.com/IAM/latest/UserGuide/access_iam-tags.html
         """
-        first, *others = trust(user, self.account)
-        role = iam.Role(
-            self,
-            f"Studio{user.part}",
-            role_name=on.names.in_studio(user.persona, user.name),
-            assumed_by=iam.PrincipalWithConditions(first.principals[0], first.conditions),
-        )
-        document = role.assume_role_policy
-        assert document is not None  # noqa: S101 a role made here has one
-        document.add_statements(*others)
-        accept_inline_policy(role)
+        name = on.names.in_studio(user.persona, user.name)
+        role = self._made(f"Studio{user.part}", name, list(trust(user, self.account)))
         cdk.Tags.of(role).add("user", user.name)
         cdk.Tags.of(role).add("persona", user.persona)
         for verb in WHO_MAY[user.persona]:
             if verb not in NOT_IN_STUDIO:
                 verb(role, on)
         work_in_studio(role, on, studio)
+
+    def _made(self, id: str, name: str, trusted: list[iam.PolicyStatement], hours: int | None = None) -> iam.Role:
+        """A role of people, with a trust of these statements alone."""
+        first, *others = trusted
+        role = iam.Role(
+            self,
+            id,
+            role_name=name,
+            assumed_by=iam.PrincipalWithConditions(first.principals[0], first.conditions),
+            max_session_duration=cdk.Duration.hours(hours) if hours else None,
+        )
+        document = role.assume_role_policy
+        assert document is not None  # noqa: S101 a role made here has one
+        document.add_statements(*others)
+        accept_inline_policy(role)
+        return role
