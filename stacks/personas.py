@@ -82,8 +82,8 @@ class Personas(cdk.Stack):
                 self._in_studio(user, studio, on)
 
     def _role(self, name: str, persona: str, principals: Principals, on: Ground) -> None:
-        id = title(name.removeprefix(on.names.prefix).replace("-", "_"))
-        role = self._made(id, name, [s for way in ways(principals, self.account) for s in way.statements()], hours=8)
+        part = title(name.removeprefix(on.names.prefix).replace("-", "_"))
+        role = self._made(part, name, [s for way in ways(principals, self.account) for s in way.statements()], hours=8)
         for verb in WHO_MAY[persona]:
             verb(role, on)
         if self._studio and persona in self._studio.personas:
