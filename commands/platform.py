@@ -17,9 +17,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def check() -> None:
+def check(
+    ask_aws: Annotated[
+        bool, typer.Option("--ask-aws", help="Ask AWS, too, whether the units of the roll-out exist.")
+    ] = False,
+) -> None:
     """Check every environment file; report all mistakes at once."""
     config = load()
+    if ask_aws:
+        from commands.rollout import refuse_missing_units
+
+        refuse_missing_units()
     names = ", ".join(e.name for e in config.environments)
     console.print(
         f"{len(config.environments)} environments ({names}), {len(models())} models ({', '.join(models())}): ok"

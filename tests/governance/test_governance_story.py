@@ -15,7 +15,17 @@ from rich.console import Console
 
 from rehearsal import governance_facts, governance_story
 from rehearsal.deeds import APPROVER, SCIENTIST, Version, live, past_the_guardrails, past_their_role
-from rehearsal.governance_story import ADMINISTRATOR, BELOW, LATE, SERVES, STRANGE, TRAINS, UNIT, Governance
+from rehearsal.governance_story import (
+    ADMINISTRATOR,
+    BELOW,
+    LATE,
+    SERVES,
+    STRANGE,
+    TRAINS,
+    UNIT,
+    Governance,
+    GovernanceError,
+)
 from rehearsal.people import Answer, People, PeopleError
 from rehearsal.rights import Above, above, held
 from stacks.config import Config, load
@@ -59,6 +69,19 @@ def test_who_was_planned_for_gets_it_and_nobody_else(story: Governance, found: J
         assert row["does"] == dict.fromkeys(story.plan.stack_sets, "create")
     assert found["rolled_out"] == sorted(row["account"] for row in found["plan"])
     assert story.land.stacks(accounts[STRANGE]) == found["elsewhere"] == []
+
+
+def test_a_unit_that_is_not_there_is_named_by_the_check(story: Governance) -> None:
+    file = story.fork / "environments/platform.toml"
+    text = file.read_text()
+    assert story._slipway("check", "--ask-aws").rstrip().endswith("ok")
+
+    file.write_text(text.replace(story.land.units[UNIT], "ou-none-00000000"))
+    try:
+        with pytest.raises(GovernanceError, match="names ou-none-00000000, which this organization does not have"):
+            story._slipway("check", "--ask-aws")
+    finally:
+        file.write_text(text)
 
 
 def test_who_joins_gets_the_same(story: Governance, found: Json) -> None:
