@@ -90,12 +90,12 @@ def upon(config: Config, *, baseline: bool) -> dict[str, str]:
 def refuse_missing_units() -> None:
     """Raise UsageError naming the units of [rollout] that the organization does not have."""
     from operations.members import members_of
+    from operations.rollout import about_missing
 
     _, settings = _configured()
     _, missing = members_of(_session(settings).client("organizations"), settings.organizational_units)
     if missing:
-        where = "environments/platform.toml: rollout.organizational_units"
-        raise UsageError("\n".join(f"{where} names {unit}, which this organization does not have" for unit in missing))
+        raise UsageError("\n".join(about_missing(missing)))
 
 
 def _configured() -> tuple[Config, RolloutSettings]:

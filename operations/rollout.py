@@ -114,15 +114,20 @@ class Environments:
     alone: Mapping[str, str] = field(default_factory=dict)
 
 
+def about_missing(units: Sequence[str]) -> list[str]:
+    """What is wrong with units that are not there, a line each."""
+    return [
+        f"no organizational unit {unit} in this organization; mend [rollout] organizational_units" for unit in units
+    ]
+
+
 def plan(
     client: Callable[[str], Any], stack_sets: Sequence[StackSet], *, management: str, environments: Environments
 ) -> Plan:
     """Who would get what; raises RolloutError with everything that stands against the roll-out."""
     first = stack_sets[0]
     members, missing = members_of(client("organizations"), first.units)
-    wrong = [
-        f"no organizational unit {unit} in this organization; mend [rollout] organizational_units" for unit in missing
-    ]
+    wrong = about_missing(missing)
     wrong += _about_the_organization(client, first, management)
     if not missing:
         wrong += _about_accounts(first, members, environments.upon, management)

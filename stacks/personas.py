@@ -68,7 +68,8 @@ class Personas(cdk.Stack):
     def __init__(
         self, scope: Construct, id: str, *, config: PersonasSettings, on: Ground, studio: StudioSettings | None
     ) -> None:
-        super().__init__(scope, id, description="Roles of people")
+        # Nearly a third of a large template would be spaces, and CloudFormation counts them.
+        super().__init__(scope, id, description="Roles of people", suppress_template_indentation=True)
         self._studio = studio
         for persona, principals in config.given():
             if persona != "consumer":

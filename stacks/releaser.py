@@ -42,7 +42,7 @@ def releaser_role(
             principals=[iam.AccountPrincipal(registry.account)],
             actions=["sts:AssumeRole"],
             conditions=builder,
-        ),
+        )
     )
     accept_inline_policy(role)
     _check_versions(role, registry, models)

@@ -20,8 +20,9 @@ IdleMinutes = Annotated[int, Field(ge=60, le=525600)]
 """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_IdleSettings.html"""
 
 
-MOST_USERS = 60
-"""Each has a role: those of all fit into one template of 1 MB, their names into the 4 KB of one function's settings.
+MOST_USERS = 40
+"""Each has a role: with one model those of all take half of a template of 1 MB, and more models take more; their names
+fit into the 4 KB of one function's settings.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
@@ -77,10 +78,6 @@ class StudioSettings(Settings):
     def personas(self) -> tuple[str, ...]:
         """Those that somebody here is of."""
         return tuple(sorted({user.persona for user in self.users}))
-
-    def of(self, persona: str) -> list[StudioUser]:
-        """The people of one persona."""
-        return [user for user in self.users if user.persona == persona]
 
     def instance_type(self, user: StudioUser) -> str:
         return user.instance_type or self.instance_types[0]

@@ -183,10 +183,10 @@ def test_the_boundary_keeps_studio_to_its_people(studio_cloud: Cloud, simulator:
             f"{AT}:user-profile/{DOMAIN}/bo",
             {"aws:PrincipalArn": role.arn, "aws:RequestedRegion": "eu-west-1"},
         )
-        for role in map(studio_cloud.role, ("slipway-dev-releaser", "slipway-dev-auditor", SCIENTIST))
+        for role in map(studio_cloud.role, ("slipway-dev-releaser", "slipway-dev-auditor", SCIENTIST, BO, DI))
     ]
 
-    assert simulator.may(asked) == [False, False, True]
+    assert simulator.may(asked) == [False, False, True, True, True]
 
 
 def test_the_organizations_policies_let_the_domain_be_made(studio_cloud: Cloud) -> None:

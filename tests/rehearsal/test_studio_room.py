@@ -83,7 +83,7 @@ def standing(client: Client) -> list[str]:
     return [endpoint["ServiceName"] for endpoint in found if endpoint["State"] != "deleted"]
 
 
-def test_two_people_come_change_and_go_and_nothing_is_left(rooms: Rooms, client: Client) -> None:
+def test_people_come_change_and_go_and_nothing_is_left(rooms: Rooms, client: Client) -> None:
     sagemaker, ec2 = client("sagemaker"), client("ec2")
     domain = sagemaker.describe_domain(DomainId=rooms.domain)
     within = {"DomainId": rooms.domain}

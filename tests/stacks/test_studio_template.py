@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Assembly
-from studio_world import USERS, studio_config
+from pydantic import ValidationError
+from studio_world import USERS, studio_config, with_studio
 
 from stacks.config import ConfigError, load
+from stacks.studio_settings import MOST_USERS
 from stacks.tenants import tenants_of
 
 Json = dict[str, Any]
@@ -91,6 +94,20 @@ def test_studios_group_lets_nobody_in(template: Json) -> None:
 
     assert "SecurityGroupIngress" not in group
     assert [(rule["FromPort"], rule["ToPort"]) for rule in group["SecurityGroupEgress"]] == [(443, 443)]
+
+
+def test_as_many_people_as_may_be_fit(tmp_path: Path) -> None:
+    """By CloudFormation's and Lambda's limits, of the persona that may most and with names as long as may be."""
+    users = [{"name": f"{n:02}{'x' * 43}", "persona": "ml_engineer"} for n in range(MOST_USERS)]
+    with_studio(tmp_path / "cdk.out", config=studio_config({"users": users}))
+    sizes = {file.name[:17]: file.stat().st_size for file in tmp_path.rglob("slipwaydev*.template.json")}
+    (triggers,) = (json.loads(file.read_text()) for file in tmp_path.rglob("slipwaydevTriggers*.template.json"))
+    functions = [one["Properties"] for one in triggers["Resources"].values() if one["Type"] == "AWS::Lambda::Function"]
+
+    assert max(sizes.values()) == sizes["slipwaydevPersona"] < 0.6 * 2**20
+    assert all(len(json.dumps(each.get("Environment", {}))) < 4096 for each in functions)
+    with pytest.raises(ValidationError, match=f"at most {MOST_USERS} items"):
+        studio_config({"users": [*users, USERS[0]]})
 
 
 def mistakes_of(folder: Path) -> list[str]:
