@@ -6,7 +6,9 @@ import aws_cdk as cdk
 
 from stacks import rules, validated
 from stacks.baseline_names import ROLLOUT
+from stacks.code_delivery import CodeDelivery
 from stacks.config import load
+from stacks.delivery_names import DELIVERY
 from stacks.guardrails import Guardrails
 from stacks.rollout import RolloutStage
 from stacks.stage import EnvironmentStage
@@ -18,8 +20,12 @@ def build(app: cdk.App) -> cdk.App:
     only = app.node.try_get_context("environment")
     commit = app.node.try_get_context("commit") or "unknown"
     chosen = only.split(",") if only else [*(each.name for each in config.environments), ROLLOUT]
-    for environment in [config.environment(name) for name in chosen if name != ROLLOUT]:
-        EnvironmentStage(app, config=config, environment=environment, commit=commit)
+    stages = {
+        environment.name: EnvironmentStage(app, config=config, environment=environment, commit=commit)
+        for environment in [config.environment(name) for name in chosen if name != ROLLOUT]
+    }
+    if config.platform.delivery and not only:
+        CodeDelivery(app, f"{config.platform.name}-{DELIVERY}", config=config, stages=stages)
     if config.platform.rollout and ROLLOUT in chosen:
         RolloutStage(app, config=config)
     if config.platform.guardrails.account and not only:

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from commands import data, guardrails, platform, rehearse, releases, rollout, runs, studio
+from commands import data, delivery, guardrails, platform, rehearse, releases, rollout, runs, studio
 from stacks.config import ConfigError
 
 STOPPED = 130
@@ -27,6 +27,8 @@ for verb in (
     releases.status,
     releases.history,
     releases.replay,
+    delivery.changes,
+    delivery.verify,
 ):
     app.command()(verb)
 app.add_typer(data.app, name="data")

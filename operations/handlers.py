@@ -134,3 +134,14 @@ def hear_approval(event: Json, _context: object) -> Json:
     targets = tuple(Target(**target) for target in known.pop("targets"))
     services = {service: boto3.client(service) for service in ("sagemaker", "dynamodb", "codepipeline")}
     return Approvals(**services, **known, targets=targets).hear(event)
+
+
+def take_back(event: Json, _context: object) -> Json:
+    """A deployment failed, or does not work: the last one that did is deployed again."""
+    import boto3
+
+    from operations.take_back import TakeBack
+
+    detail = event["detail"]
+    doing = TakeBack(boto3.client("codepipeline"), boto3.client("sns"), **json.loads(os.environ[SETTINGS]))
+    return asdict(doing.failed(detail["stage"], detail["execution-id"]))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rehearsal import templates
-
 if TYPE_CHECKING:
     from rehearsal.api import Json
     from rehearsal.deployment import Stack
@@ -21,25 +19,6 @@ def parameters(stack: Stack, request: Json) -> dict[str, str]:
         elif name in stack.parameters:
             given[name] = stack.parameters[name]
     return given
-
-
-def changes(stack: Stack, template: str) -> list[Json]:
-    """Each resource that is added, modified or removed, by its declaration."""
-    new = templates.parse(template)["Resources"]
-    old = templates.parse(stack.template)["Resources"] if stack.template else {}
-    actions = {name: "Add" if name not in old else "Modify" for name in new if new[name] != old.get(name)}
-    actions.update(dict.fromkeys(set(old) - set(new), "Remove"))
-    return [
-        {
-            "Type": "Resource",
-            "ResourceChange": {
-                "Action": action,
-                "LogicalResourceId": name,
-                "ResourceType": (new.get(name) or old[name])["Type"],
-            },
-        }
-        for name, action in actions.items()
-    ]
 
 
 def listed(parameters: dict[str, str]) -> list[Json]:

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlparse
 
 from moto.cloudformation.responses import CloudFormationResponse, get_template_summary_response_from_template
 
-from rehearsal import answers
+from rehearsal import answers, change_sets
 from rehearsal.api import Caller, Json, ServiceError, install
 from rehearsal.deployment import Deployment, Stack, delete
 
@@ -137,17 +137,19 @@ class CloudFormation:
         region, kind = self.regions[caller], request.get("ChangeSetType", "UPDATE")
         stack = self._new_stack(caller, request) if kind == "CREATE" else region.stack(request["StackName"])
         template = stack.template if request.get("UsePreviousTemplate") else self.template(caller, request)
+        parameters = answers.parameters(stack, request)
+        deployment = Deployment(stack, template, parameters, region.exports)
         made = ChangeSet(
             name=request["ChangeSetName"],
             id=_arn(caller, f"changeSet/{request['ChangeSetName']}/{uuid.uuid4()}"),
             stack=stack,
             kind=kind,
             template=template,
-            parameters=answers.parameters(stack, request),
+            parameters=parameters,
             tags=request.get("Tags", []),
-            changes=answers.changes(stack, template),
+            changes=change_sets.changes(deployment),
         )
-        if kind == "UPDATE" and Deployment(stack, template, made.parameters, region.exports).changes_nothing:
+        if kind == "UPDATE" and deployment.changes_nothing:
             made.execution = "UNAVAILABLE"
         region.change_sets[stack.name, made.name] = made
         return {"Id": made.id, "StackId": stack.id}

@@ -84,7 +84,7 @@ class Deployment:
         if stack.status != f"{verb}_IN_PROGRESS":
             stack.happened(f"{verb}_IN_PROGRESS", reason="User Initiated")
         try:
-            self.values = self._parameters()
+            self.values = self.parameters()
             for name in templates.in_order(self.template):
                 if templates.wanted(self.template, name, self):
                     self._deploy(name)
@@ -102,7 +102,7 @@ class Deployment:
     def changes_nothing(self) -> bool:
         """Whether template and parameters are those that are deployed, the values of SSM parameters included."""
         same = self.text == self.stack.template and self.given == self.stack.parameters
-        return same and self._parameters() == self.stack.values
+        return same and self.parameters() == self.stack.values
 
     # The scope of the template's functions.
 
@@ -141,7 +141,7 @@ class Deployment:
             raise templates.TemplateError(f"Unresolved resource dependencies [{name}] in the template")
         return self.stack.resources[name]
 
-    def _parameters(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, Any]:
         values = {}
         for name, declared in self.template.get("Parameters", {}).items():
             value = self.given.get(name, declared.get("Default"))

@@ -78,17 +78,18 @@ def in_order(template: Json) -> list[str]:
     needs = {}
     for name, resource in resources.items():
         stated = resource.get("DependsOn", [])
-        needs[name] = {*([stated] if isinstance(stated, str) else stated), *_references(resource)} & set(resources)
+        needs[name] = {*([stated] if isinstance(stated, str) else stated), *references(resource)} & set(resources)
     try:
         return list(TopologicalSorter(needs).static_order())
     except CycleError as error:
         raise TemplateError(f"Circular dependency between resources: {sorted(set(error.args[1]))}") from None
 
 
-def _references(value: Any) -> Iterator[str]:
+def references(value: Any) -> Iterator[str]:
+    """What a part of a template refers to: resources, parameters, pseudo parameters."""
     if isinstance(value, list):
         for inner in value:
-            yield from _references(inner)
+            yield from references(inner)
     elif isinstance(value, dict):
         for key, inner in value.items():
             if key == "Ref":
@@ -98,7 +99,7 @@ def _references(value: Any) -> Iterator[str]:
             elif key == "Fn::Sub":
                 text = inner if isinstance(inner, str) else inner[0]
                 yield from (name.split(".")[0] for name in VARIABLE.findall(text))
-            yield from _references(inner)
+            yield from references(inner)
 
 
 class _Evaluator:

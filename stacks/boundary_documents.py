@@ -113,6 +113,40 @@ LOOKS = (
 )
 """How things are, never what is in them."""
 
+# What roles that deliver code may do at most: they change accounts in the name of the bootstrap's roles only.
+DELIVERING_ACTIONS = (
+    "cloudformation:DescribeStacks",
+    "codeartifact:Get*",
+    "codeartifact:ReadFromRepository",
+    "codebuild:*Report*",
+    "codebuild:BatchGetBuilds",
+    "codebuild:StartBuild",
+    "codecommit:*Archive*",
+    "codecommit:Get*",
+    "codeconnections:UseConnection",
+    "codepipeline:Get*",
+    "codepipeline:List*",
+    "codepipeline:PutApprovalResult",
+    "codepipeline:RollbackStage",
+    "codepipeline:StartPipelineExecution",
+    "codestar-connections:UseConnection",
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey*",
+    "kms:ReEncrypt*",
+    "logs:CreateLogGroup",
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "s3:*Object*",
+    "s3:Get*",
+    "s3:List*",
+    "sns:Publish",
+    "ssm:GetParameter",
+    "sts:AssumeRole",
+    "sts:GetServiceBearerToken",
+)
+
 # What no role of the platform may do, whatever its own policy says.
 FORBIDDEN_ACTIONS = (
     "ecr:PutReplicationConfiguration",
@@ -205,6 +239,14 @@ def roles_boundary(limits: Limits) -> Json:
         {"Sid": "Forbidden", "Effect": "Deny", "Action": list(FORBIDDEN_ACTIONS), "Resource": "*"},
         _deny("StudioIsOfItsPeople", ("sagemaker:CreatePresignedDomainUrl",), condition=strangers),
         limits.elsewhere("iam:*", "s3:*", "sts:*"),
+    )
+
+
+def delivering_boundary(limits: Limits) -> Json:
+    """The most that roles may do that deliver code; none of it is theirs to change policies, keys or people with."""
+    return _document(
+        {"Sid": "Bounded", "Effect": "Allow", "Action": list(DELIVERING_ACTIONS), "Resource": "*"},
+        limits.elsewhere("s3:*", "sts:*"),
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pipeline_code.contract import ContractError
 from pipeline_code.models import load_model
 from pipeline_code.models import names as model_names
+from stacks.delivery_rules import delivery_mistakes
 from stacks.guardrail_rules import guardrail_mistakes
 from stacks.instance_types import outside_the_list
 from stacks.names import Names
@@ -62,6 +63,12 @@ class Config(Settings):
         """The environment that trains the models which this one serves: itself, or the platform's registry."""
         return self.environment(self.platform.registry) if self.platform.registry else environment
 
+    @property
+    def in_turn(self) -> list[list[Environment]]:
+        """The environments in the order in which code comes to them; those of one turn together."""
+        turns = sorted({environment.turn for environment in self.environments})
+        return [[each for each in self.environments if each.turn == turn] for turn in turns]
+
     def released_from(self, registry: Environment) -> list[Environment]:
         """The environments that take their versions from a registry; itself among them."""
         return [e for e in self.environments if self.registry_of(e).name == registry.name]
@@ -93,6 +100,7 @@ def load(folder: Path = ENVIRONMENTS) -> Config:
         mistakes += _registry_mistakes(folder.name, platform, found)
         mistakes += rollout_mistakes(folder.name, platform, found)
         mistakes += guardrail_mistakes(folder.name, platform, found)
+        mistakes += delivery_mistakes(folder.name, platform, found)
         mistakes += [m for environment in found for m in _studio_mistakes(folder.name, platform, environment)]
     if not mistakes:
         mistakes += [m for environment in found for m in _serving_mistakes(folder.name, environment)]

@@ -56,12 +56,10 @@ class Data(cdk.Stack):
         if not readers.environments:
             return
         packaged = [runs.arn_for_objects(f"{runs_prefix(model)}/*/package/*") for model in readers.models]
-        who = [*readers.releasers, *readers.endpoints()]
+        who = [*readers.checkers, *readers.endpoints()]
         runs.add_to_resource_policy(readers.let("ReadVersions", who, ["s3:GetObject"], packaged))
         records = [self._provenance.arn_for_objects("*")]
-        self._provenance.add_to_resource_policy(
-            readers.let("ReadRecords", readers.releasers, ["s3:GetObject"], records)
-        )
+        self._provenance.add_to_resource_policy(readers.let("ReadRecords", readers.checkers, ["s3:GetObject"], records))
         if readers.crowning:
             champions = [runs.arn_for_objects(f"{champion_prefix(model)}/*") for model in readers.models]
             runs.add_to_resource_policy(

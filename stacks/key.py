@@ -45,7 +45,7 @@ def opened_to(readers: Readers) -> list[iam.PolicyStatement]:
     """Let other environments' roles read what the key of one that trains encrypts."""
     if not readers.environments:
         return []
-    who = [*readers.releasers, *readers.endpoints()]
+    who = [*readers.checkers, *readers.endpoints()]
     made = [readers.let("ReadVersions", who, ["kms:Decrypt"], ["*"])]
     if readers.crowning:
         actions = ["kms:Decrypt", "kms:GenerateDataKey"]

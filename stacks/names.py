@@ -140,6 +140,11 @@ class Names:
         """The role that releases: it alone writes desired versions and the journal."""
         return f"{self.prefix}-releaser"
 
+    @property
+    def verifier(self) -> str:
+        """The role that looks whether an environment works: it asks endpoints, and changes nothing."""
+        return f"{self.prefix}-verifier"
+
     def persona(self, persona: str) -> str:
         """A role of people."""
         return f"{self.prefix}-{dashed(persona)}"

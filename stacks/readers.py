@@ -47,6 +47,11 @@ class Readers:
         return [names.role_arn(names.releaser) for names in self.environments]
 
     @property
+    def checkers(self) -> list[str]:
+        """Who compares a version with its record: before a release, and after a deployment."""
+        return [*self.releasers, *(names.role_arn(names.verifier) for names in self.environments)]
+
+    @property
     def deployers(self) -> list[str]:
         """Who makes models of versions, in CloudFormation's name."""
         return [names.role_arn(names.serving_deployer) for names in self.environments]

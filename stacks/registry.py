@@ -44,7 +44,7 @@ class Registry(cdk.Stack):
         made = [describe, "sagemaker:CreateModel"]
         return iam.PolicyDocument(
             statements=[
-                readers.let("LookUp", readers.releasers, listed, [group, versions]),
+                readers.let("LookUp", readers.checkers, listed, [group, versions]),
                 readers.let("MakeModels", readers.deployers, made, [versions]),
                 readers.let("Serve", readers.endpoints(model), [describe], [versions]),
             ]

@@ -45,7 +45,7 @@ def releaser_role(
         )
     )
     accept_inline_policy(role)
-    _check_versions(role, registry, models)
+    check_versions(role, registry, models)
     decrypt_versions(role, registry, ["kms:Decrypt", "kms:GenerateDataKey"] if crowns else ["kms:Decrypt"])
     _update_stacks(role, names, models)
     _look_at_endpoints(role, names, models)
@@ -69,7 +69,7 @@ def grant_journal(
         allow(role, "VersionInShadow", ["ssm:GetParameter", "ssm:GetParameters"], shadows)
 
 
-def _check_versions(role: iam.Role, registry: Names, models: Sequence[str]) -> None:
+def check_versions(role: iam.Role, registry: Names, models: Sequence[str]) -> None:
     stem = f"arn:aws:sagemaker:{registry.region}:{registry.account}"
     groups = [f"{stem}:model-package-group/{registry.model_package_group(model)}" for model in models]
     versions = [f"{stem}:model-package/{registry.model_package_group(model)}/*" for model in models]

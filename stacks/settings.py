@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from pipeline_code.steps import names as step_names
 from pipeline_code.steps import training_names
 from stacks.budget_settings import BudgetSettings
+from stacks.delivery_settings import ORDER, DeliverySettings, TurnSettings
 from stacks.guardrail_settings import GuardrailsSettings
 from stacks.persona_settings import PersonasSettings
 from stacks.rollout_settings import RolloutSettings  # noqa: TC001 pydantic reads it
@@ -223,6 +224,18 @@ class Environment(Settings):
         None, description="SageMaker Studio for people who write code here; left out, there is none"
     )
 
+    delivery: TurnSettings = Field(default_factory=TurnSettings, description="when code comes here, and who must agree")
+
+    @property
+    def turn(self) -> int:
+        """Environments are delivered to in the order of these numbers."""
+        return self.delivery.order or ORDER[self.stage]
+
+    @property
+    def approval(self) -> str:
+        """Whether a person agrees before code comes here: always, never, or where it widens permissions."""
+        return self.delivery.approval or ("always" if self.stage == "Production" else "permissions")
+
     @model_validator(mode="after")
     def _cache_outlives_no_data(self) -> Environment:
         if self.training and self.training.cache_days >= self.data.run_retention_days:
@@ -272,6 +285,9 @@ class Platform(Settings):
     )
     guardrails: GuardrailsSettings = Field(
         default_factory=GuardrailsSettings, description="what the organization forbids in the platform's accounts"
+    )
+    delivery: DeliverySettings | None = Field(
+        None, description="a pipeline that delivers code through every environment; left out, people deploy by hand"
     )
     rollout: RolloutSettings | None = Field(
         None, description="the account baseline for whole organizational units; left out, nothing is rolled out"

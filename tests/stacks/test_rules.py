@@ -32,6 +32,7 @@ class Seed:
     kind: str
     properties: dict[str, Any]
     reason: str | None = None
+    push: bool = False
 
 
 def group(**statement: Any) -> dict[str, Any]:
@@ -60,6 +61,12 @@ def trusting(service: Any, condition: dict[str, Any] | None = None, **properties
 
 def pipeline(stage: str, *actions: dict[str, Any], **properties: Any) -> dict[str, Any]:
     return {"RoleArn": ROLE, "Stages": [{"Name": "Source"}, {"Name": stage, "Actions": list(actions)}], **properties}
+
+
+def delivery(*review: dict[str, Any]) -> dict[str, Any]:
+    made = pipeline("slipway-prod", action("Build"))
+    source, deploy = made["Stages"]
+    return {**made, "Stages": [source, {"Name": "Review-prod", "Actions": list(review)}, deploy]}
 
 
 def action(category: str, order: int = 1, variables: str = "[]") -> dict[str, Any]:
@@ -174,6 +181,11 @@ SEEDS = (
     ),
     Seed("production-later", None, PIPELINE, pipeline("Production", action("Approval"), action("Build", 2))),
     Seed("staging-at-once", None, PIPELINE, pipeline("Staging", action("Build"))),
+    Seed("code-nobody-reviews", "production_waits_for_review", PIPELINE, pipeline("slipway-prod", action("Build", 2))),
+    Seed("code-reviewed-by-nobody", "production_waits_for_review", PIPELINE, delivery(action("Build"))),
+    Seed("code-reviewed", None, PIPELINE, delivery({**action("Approval"), "Name": "Agree-prod"})),
+    Seed("code-to-staging", None, PIPELINE, pipeline("slipway-staging", action("Build"))),
+    Seed("event-that-delivers", None, EVENT, rule_of(RELEASES), push=True),
     Seed("event-that-releases", "nothing_releases_by_itself", EVENT, rule_of(RELEASES)),
     Seed("event-that-releases-by-parts", "nothing_releases_by_itself", EVENT, rule_of(JOINED)),
     Seed("event-that-tells", None, EVENT, rule_of("arn:aws:lambda:eu-west-1:111111111111:function:x")),
@@ -205,6 +217,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
         made = cdk.CfnResource(stack, seed.name, type=seed.kind, properties=properties)
         if seed.reason:
             made.add_metadata("vpc_exempt", seed.reason)
+        if seed.push:
+            made.add_metadata("is_a_push", value=True)
     with pytest.raises(RuntimeError, match="ValidationFailed"):
         app.synth()
     return ours_in(folder)

@@ -1,0 +1,210 @@
+"""What a deployment would change: a change set for every stack, described, and thrown away.
+
+`cdk diff` compares templates, and so does not see what comes of SSM parameters; CloudFormation does.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-changesets.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from operations.widening import widened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from operations.assembly import Synthesized
+
+Clients = "Callable[[str], Any]"
+
+INLINE_BYTES = 51_200
+"""Longer templates are handed over by their place in S3.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html
+"""
+
+AT_ONCE = 6
+LOOK_SECONDS, LONGEST_SECONDS = 1.0, 600
+NOTHING = ("didn't contain changes", "No updates are to be performed")
+GONE = "does not exist"
+
+
+class ChangesError(Exception):
+    """Why nobody can say what would change."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One resource: what happens to it, whether it is made anew, and which properties are the reason."""
+
+    action: str
+    resource: str
+    kind: str
+    replaced: str
+    because: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StackChanges:
+    """One stack: whether it is there yet, what would change in it, and what would be allowed beyond what is."""
+
+    stack: str
+    new: bool
+    changes: tuple[Change, ...]
+    widened: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """An environment's stacks, by name, those without changes too."""
+
+    environment: str
+    stacks: tuple[StackChanges, ...]
+
+    @property
+    def changing(self) -> list[StackChanges]:
+        return [stack for stack in self.stacks if stack.changes or stack.new]
+
+    @property
+    def widened(self) -> list[str]:
+        return [f"{stack.stack}: {each}" for stack in self.stacks for each in stack.widened]
+
+    @property
+    def digest(self) -> str:
+        """The same for the same changes, whenever they are described."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def summary(self) -> str:
+        """In a line."""
+        if not self.changing:
+            return f"{self.environment}: nothing would change"
+        changes = [change for stack in self.stacks for change in stack.changes]
+        counts = {action: sum(change.action == action for change in changes) for action in ("Add", "Modify", "Remove")}
+        anew = sum(change.replaced == "True" for change in changes)
+        told = [
+            f"{count} {word}"
+            for word, count in zip(("added", "changed", "removed"), counts.values(), strict=True)
+            if count
+        ]
+        told += [f"{anew} of them made anew"] if anew else []
+        wider = f"; {len(self.widened)} permissions widened" if self.widened else "; no permission widened"
+        return f"{self.environment}: {', '.join(told) or 'no resource'} in {len(self.changing)} stacks{wider}"
+
+
+@dataclass(frozen=True)
+class Describer:
+    """`deploying` gives clients as deployments have them, `publishing` those that may upload a template."""
+
+    deploying: Callable[[str], Any]
+    publishing: Callable[[str], Any]
+    look_seconds: float = LOOK_SECONDS
+
+    def describe(self, environment: str, stacks: Sequence[Synthesized]) -> Changes:
+        """Of all stacks, several at a time; raises ChangesError with what is wrong with any of them."""
+        self.deploying("cloudformation")  # clients are made by one thread at a time
+        with ThreadPoolExecutor(AT_ONCE) as at_once:
+            told = list(at_once.map(self._tried, stacks))
+        wrong = [each for each in told if isinstance(each, str)]
+        if wrong:
+            raise ChangesError("\n".join(wrong))
+        return Changes(environment, tuple(each for each in told if isinstance(each, StackChanges)))
+
+    def _tried(self, stack: Synthesized) -> StackChanges | str:
+        try:
+            return self._described(stack)
+        except (ClientError, ChangesError) as error:
+            return f"{stack.name} in {stack.account}: {error}"
+
+    def _described(self, stack: Synthesized) -> StackChanges:
+        deployed = self._deployed(stack)
+        allowed = tuple(str(each) for each in widened(deployed or {}, stack.parsed))
+        if deployed is None:
+            made = stack.parsed["Resources"].items()
+            added = [Change("Add", name, resource["Type"], "False", ()) for name, resource in made]
+            return StackChanges(stack.name, new=True, changes=tuple(added), widened=allowed)
+        return StackChanges(stack.name, new=False, changes=tuple(self._changes(stack)), widened=allowed)
+
+    def _deployed(self, stack: Synthesized) -> dict[str, Any] | None:
+        """The template that is there; None for a stack that is not, or that was only ever looked at."""
+        cloudformation = self.deploying("cloudformation")
+        try:
+            (found,) = cloudformation.describe_stacks(StackName=stack.name)["Stacks"]
+        except ClientError as error:
+            if GONE in str(error):
+                return None
+            raise
+        if found["StackStatus"] == "REVIEW_IN_PROGRESS":
+            return None
+        body = cloudformation.get_template(StackName=stack.name, TemplateStage="Original")["TemplateBody"]
+        template: dict[str, Any] = json.loads(body) if isinstance(body, str) else body
+        return template
+
+    def _changes(self, stack: Synthesized) -> list[Change]:
+        cloudformation, name = self.deploying("cloudformation"), f"review-{uuid.uuid4().hex[:12]}"
+        given = [{"ParameterKey": key, "UsePreviousValue": True} for key in self._parameters(stack)]
+        made = cloudformation.create_change_set(
+            StackName=stack.name,
+            ChangeSetName=name,
+            ChangeSetType="UPDATE",
+            Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+            Parameters=given,
+            **self._template(stack),
+        )["Id"]
+        try:
+            return self._read(cloudformation, made)
+        finally:
+            cloudformation.delete_change_set(ChangeSetName=made)
+
+    def _parameters(self, stack: Synthesized) -> list[str]:
+        """Parameters that keep what they were given: all that the stack has already and the template still declares."""
+        (found,) = self.deploying("cloudformation").describe_stacks(StackName=stack.name)["Stacks"]
+        has = {each["ParameterKey"] for each in found.get("Parameters", [])}
+        return sorted(has & set(stack.parsed.get("Parameters", {})))
+
+    def _template(self, stack: Synthesized) -> dict[str, str]:
+        if len(stack.compact.encode()) <= INLINE_BYTES:
+            return {"TemplateBody": stack.compact}
+        bucket, key = stack.address
+        self.publishing("s3").put_object(Bucket=bucket, Key=key, Body=stack.template.encode())
+        return {"TemplateURL": f"https://s3.{stack.region}.amazonaws.com/{bucket}/{key}"}
+
+    def _read(self, cloudformation: Any, change_set: str) -> list[Change]:
+        end = time.monotonic() + LONGEST_SECONDS
+        while True:
+            told = cloudformation.describe_change_set(ChangeSetName=change_set)
+            if told["Status"] not in {"CREATE_PENDING", "CREATE_IN_PROGRESS"}:
+                break
+            if time.monotonic() > end:
+                raise ChangesError(f"its change set is {told['Status']} after {LONGEST_SECONDS} seconds; try again")
+            time.sleep(self.look_seconds)
+        if told["Status"] == "FAILED":
+            reason = told.get("StatusReason", "")
+            if any(each in reason for each in NOTHING):
+                return []
+            raise ChangesError(f"no change set can be made: {reason}")
+        found = list(told["Changes"])
+        while told.get("NextToken"):
+            told = cloudformation.describe_change_set(ChangeSetName=change_set, NextToken=told["NextToken"])
+            found += told["Changes"]
+        return sorted((_change(each["ResourceChange"]) for each in found), key=lambda change: change.resource)
+
+
+def _change(told: Mapping[str, Any]) -> Change:
+    targets = [detail.get("Target", {}) for detail in told.get("Details", [])]
+    because = sorted({target.get("Name") or target.get("Attribute", "") for target in targets} - {""})
+    return Change(
+        told["Action"],
+        told["LogicalResourceId"],
+        told["ResourceType"],
+        told.get("Replacement", "False"),
+        tuple(because),
+    )
