@@ -94,7 +94,9 @@ def _version(target: Target, client: Client) -> Iterator[Finding]:
     elif told.required is None and (told.newest is None or found < told.newest):
         yield unknown(f"version {found}", "what the templates ask for, which is not known here", told.to_know)
     else:
-        yield ok(f"version {found}, needed is {least}")
+        yield ok(
+            f"version {found}, " + (f"needed is {least}" if told.required else "as new as the CDK CLI here makes it")
+        )
 
 
 def _limit(target: Target, client: Client) -> Iterator[Finding]:
