@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from commands import data, delivery, guardrails, platform, rehearse, releases, rollout, runs, studio
+from commands import data, delivery, doctor, guardrails, platform, rehearse, releases, rollout, runs, studio
 from stacks.config import ConfigError
 
 STOPPED = 130
@@ -18,6 +18,7 @@ for verb in (
     platform.check,
     platform.schema,
     platform.synth,
+    doctor.doctor,
     rehearse.rehearse,
     runs.train,
     runs.retry,

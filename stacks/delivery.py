@@ -23,6 +23,7 @@ from aws_cdk import aws_sqs as sqs
 
 from stacks import source
 from stacks.config import ROOT
+from stacks.content import content_hash
 from stacks.function import function, function_role
 from stacks.network import RETENTION
 from stacks.permissions import accept_inline_policy, acknowledge, allow, service
@@ -84,7 +85,7 @@ class Delivery(cdk.Stack):
         self._names, self._targets, self._models = names, targets, models
         self._table, self._shared = table, shared
         self._source = assets.Asset(
-            self, "Source", path=str(ROOT), **source.asset_options(SOURCES, source.content_hash(SOURCES))
+            self, "Source", path=str(ROOT), **source.asset_options(SOURCES, content_hash(SOURCES))
         )
         self._log_group = logs.LogGroup(
             self,

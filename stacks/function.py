@@ -13,6 +13,7 @@ from aws_cdk import aws_sqs as sqs
 
 from stacks import source
 from stacks.config import ROOT
+from stacks.content import content_hash
 from stacks.network import RETENTION
 from stacks.permissions import accept_inline_policy, acknowledge, allow
 
@@ -68,7 +69,7 @@ def function(
         runtime=functions.Runtime.PYTHON_3_14,
         architecture=functions.Architecture.ARM_64,
         handler=handler,
-        code=functions.Code.from_asset(str(ROOT), **source.asset_options(SOURCES, source.content_hash(SOURCES))),
+        code=functions.Code.from_asset(str(ROOT), **source.asset_options(SOURCES, content_hash(SOURCES))),
         role=role.without_policy_updates(),
         environment={"SLIPWAY_SETTINGS": shared.settings},
         environment_encryption=shared.key,

@@ -15,6 +15,7 @@ from aws_cdk import aws_s3_assets as assets
 
 from stacks import source
 from stacks.config import ROOT
+from stacks.content import IMAGE_SOURCES, image_uris
 from stacks.network import RETENTION
 from stacks.permissions import accept_inline_policy, allow, service
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from stacks.names import Names
     from stacks.readers import Readers
     from stacks.settings import ImageSettings
-
-# What goes into the images, and so into their tags.
-SOURCES = ("requirements/job.txt", "requirements/serve.txt", "pipeline_code")
 
 PULL_ACTIONS = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 CHECK_ACTIONS = ("ecr:DescribeImageScanFindings", "ecr:DescribeImages")
@@ -60,17 +58,14 @@ class Image(cdk.Stack):
         removal: cdk.RemovalPolicy,
     ) -> None:
         super().__init__(scope, id, description="Repository and build of the images")
+        self.uri, self.serve_uri = image_uris(config, names)
         if config.image_uri and config.serve_image_uri:
-            self.uri, self.serve_uri = config.image_uri, config.serve_image_uri
             return
         self._project_name = names.image_build
-        tag = source.content_hash(SOURCES, config.base_image)
-        self.uri = f"{names.account}.dkr.ecr.{names.region}.amazonaws.com/{names.repository}:{tag}"
-        self.serve_uri = f"{self.uri}-serve"
         self.repository = self._repository(names, key, removal)
         if readers.environments:
             self._open(self.repository, readers)
-        packed = self._source(tag)
+        packed = self._source(self.uri.rpartition(":")[2])
         log_group = logs.LogGroup(
             self,
             "BuildLogs",
@@ -120,7 +115,7 @@ class Image(cdk.Stack):
             self,
             "Source",
             path=str(ROOT),
-            **source.asset_options(SOURCES, tag),
+            **source.asset_options(IMAGE_SOURCES, tag),
         )
 
     def _build_role(

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
 
-from stacks.config import ROOT
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
-
-
-def files(parts: Sequence[str]) -> list[Path]:
-    """The files of these folders and files of the repository, sorted; bytecode is not content."""
-    found = [path for part in parts for path in [ROOT / part, *(ROOT / part).rglob("*")]]
-    return sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts)
-
-
-def content_hash(parts: Sequence[str], *more: str) -> str:
-    """A digest over the files and whatever else their meaning depends on, in a fixed order."""
-    digest = hashlib.sha256("".join(more).encode())
-    for file in files(parts):
-        digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()[:32]
 
 
 def asset_options(parts: Sequence[str], hashed: str) -> dict[str, Any]:

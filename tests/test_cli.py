@@ -30,7 +30,7 @@ def test_check_names_environments_and_models() -> None:
 def test_help_lists_every_verb() -> None:
     done = slipway("--help")
 
-    for verb in ("check", "synth", "rehearse", "data", "train"):
+    for verb in ("check", "synth", "doctor", "rehearse", "data", "train"):
         assert f" {verb} " in done.stdout
 
 

@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stacks.config import load
-from stacks.image import SOURCES
-from stacks.source import files
+from stacks.content import IMAGE_SOURCES, files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,7 +83,7 @@ class Images:
     def build(self, target: str) -> None:
         """From the files that CodeBuild gets, and no others; raises ToolError with the end of what the tool said."""
         context = self.folder / "context"
-        for file in files(SOURCES):
+        for file in files(IMAGE_SOURCES):
             copy = context / file.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, copy)

@@ -17,7 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 from serving_modes import environment, resources, synthesize
 
-from stacks import source
+from stacks import content
 from stacks.config import ROOT
 from stacks.settings import Environment
 
@@ -178,20 +178,20 @@ def test_the_builds_own_script_builds_what_is_not_there_and_nothing_twice(machin
 
 
 def test_any_change_of_the_source_is_another_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "ROOT", tmp_path)
+    monkeypatch.setattr(content, "ROOT", tmp_path)
     code = tmp_path / "code"
     code.mkdir()
     (code / "a.py").write_text("one")
 
-    def content() -> str:
-        return source.content_hash(["code"], "base")
+    def told() -> str:
+        return content.content_hash(["code"], "base")
 
-    first = content()
+    first = told()
     (code / "__pycache__").mkdir()
     (code / "__pycache__" / "a.pyc").write_text("bytecode")
-    assert content() == first
+    assert told() == first
     (code / "a.py").write_text("two")
-    changed = content()
+    changed = told()
     (code / "a.py").rename(code / "b.py")
 
-    assert len({first, changed, content(), source.content_hash(["code"], "another base")}) == 4
+    assert len({first, changed, told(), content.content_hash(["code"], "another base")}) == 4
