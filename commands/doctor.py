@@ -28,8 +28,12 @@ def doctor(
         list[str] | None, typer.Argument(metavar="[ENVIRONMENT]...", help="Files of environments/; all if left out.")
     ] = None,
     *,
-    delivery: Annotated[str, typer.Option(help="The account that deliveries come from; left out, that of [delivery].")] = "",
-    connection: Annotated[str, typer.Option(help="The connection to where the source lies; left out, that of [delivery].")] = "",
+    delivery: Annotated[
+        str, typer.Option(help="The account that deliveries come from; left out, that of [delivery].")
+    ] = "",
+    connection: Annotated[
+        str, typer.Option(help="The connection to where the source lies; left out, that of [delivery].")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON, for machines.")] = False,
 ) -> None:
     """Look whether tools, accounts and what is deployed are in order; say the fix for what is not. Changes nothing."""

@@ -14,6 +14,9 @@ DELIVERY = "Delivery"
 CHANGES_PREFIX = "changes"
 """In its bucket: for each execution and environment a page that says what would change."""
 
+OBJECT_KEY = "source.zip"
+"""In its source bucket: the push, where it comes from no repository."""
+
 RESERVED = "delivery"
 """No environment may have this name while code is delivered: its things would have the same names."""
 
