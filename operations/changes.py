@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from operations.assembly import Synthesized
 
-Clients = "Callable[[str], Any]"
-
 INLINE_BYTES = 51_200
 """Longer templates are handed over by their place in S3.
 
@@ -64,10 +62,11 @@ class StackChanges:
 
 @dataclass(frozen=True)
 class Changes:
-    """An environment's stacks, by name, those without changes too."""
+    """An environment's stacks, by name, those without changes too; `compared` are templates, not change sets."""
 
     environment: str
     stacks: tuple[StackChanges, ...]
+    compared: bool = False
 
     @property
     def changing(self) -> list[StackChanges]:
@@ -102,21 +101,30 @@ class Changes:
 
 @dataclass(frozen=True)
 class Describer:
-    """`deploying` gives clients as deployments have them, `publishing` those that may upload a template."""
+    """`reading` gives clients that may look at stacks, `asking` those that may make change sets, if there are any.
 
-    deploying: Callable[[str], Any]
+    `publishing` gives those that may upload a template. Without change sets templates are compared, which misses what
+    comes of SSM parameters; that is said.
+    """
+
+    reading: Callable[[str], Any]
     publishing: Callable[[str], Any]
+    asking: Callable[[str], Any] | None = None
     look_seconds: float = LOOK_SECONDS
 
     def describe(self, environment: str, stacks: Sequence[Synthesized]) -> Changes:
         """Of all stacks, several at a time; raises ChangesError with what is wrong with any of them."""
-        self.deploying("cloudformation")  # clients are made by one thread at a time
+        self.reading("cloudformation")  # clients are made by one thread at a time
+        if self.asking:
+            self.asking("cloudformation")
         with ThreadPoolExecutor(AT_ONCE) as at_once:
             told = list(at_once.map(self._tried, stacks))
         wrong = [each for each in told if isinstance(each, str)]
         if wrong:
             raise ChangesError("\n".join(wrong))
-        return Changes(environment, tuple(each for each in told if isinstance(each, StackChanges)))
+        described = tuple(each for each in told if isinstance(each, StackChanges))
+        compared = self.asking is None and any(not stack.new for stack in described)
+        return Changes(environment, described, compared)
 
     def _tried(self, stack: Synthesized) -> StackChanges | str:
         try:
@@ -131,11 +139,12 @@ class Describer:
             made = stack.parsed["Resources"].items()
             added = [Change("Add", name, resource["Type"], "False", ()) for name, resource in made]
             return StackChanges(stack.name, new=True, changes=tuple(added), widened=allowed)
-        return StackChanges(stack.name, new=False, changes=tuple(self._changes(stack)), widened=allowed)
+        changes = self._changes(stack, self.asking("cloudformation")) if self.asking else _compared(deployed, stack)
+        return StackChanges(stack.name, new=False, changes=tuple(changes), widened=allowed)
 
     def _deployed(self, stack: Synthesized) -> dict[str, Any] | None:
         """The template that is there; None for a stack that is not, or that was only ever looked at."""
-        cloudformation = self.deploying("cloudformation")
+        cloudformation = self.reading("cloudformation")
         try:
             (found,) = cloudformation.describe_stacks(StackName=stack.name)["Stacks"]
         except ClientError as error:
@@ -148,8 +157,8 @@ class Describer:
         template: dict[str, Any] = json.loads(body) if isinstance(body, str) else body
         return template
 
-    def _changes(self, stack: Synthesized) -> list[Change]:
-        cloudformation, name = self.deploying("cloudformation"), f"review-{uuid.uuid4().hex[:12]}"
+    def _changes(self, stack: Synthesized, cloudformation: Any) -> list[Change]:
+        name = f"review-{uuid.uuid4().hex[:12]}"
         given = [{"ParameterKey": key, "UsePreviousValue": True} for key in self._parameters(stack)]
         made = cloudformation.create_change_set(
             StackName=stack.name,
@@ -166,7 +175,7 @@ class Describer:
 
     def _parameters(self, stack: Synthesized) -> list[str]:
         """Parameters that keep what they were given: all that the stack has already and the template still declares."""
-        (found,) = self.deploying("cloudformation").describe_stacks(StackName=stack.name)["Stacks"]
+        (found,) = self.reading("cloudformation").describe_stacks(StackName=stack.name)["Stacks"]
         has = {each["ParameterKey"] for each in found.get("Parameters", [])}
         return sorted(has & set(stack.parsed.get("Parameters", {})))
 
@@ -196,6 +205,22 @@ class Describer:
             told = cloudformation.describe_change_set(ChangeSetName=change_set, NextToken=told["NextToken"])
             found += told["Changes"]
         return sorted((_change(each["ResourceChange"]) for each in found), key=lambda change: change.resource)
+
+
+def _compared(deployed: Mapping[str, Any], stack: Synthesized) -> list[Change]:
+    """What templates alone tell: declarations that differ, by the properties in which they do."""
+    old, new = deployed.get("Resources", {}), stack.parsed["Resources"]
+    found = []
+    for name in sorted({*old, *new}):
+        was, now = old.get(name, {}), new.get(name, {})
+        if was == now:
+            continue
+        action = "Modify" if was and now else "Add" if now else "Remove"
+        parts = [(each.get("Properties", {})) for each in (was, now)]
+        keys = sorted(key for key in {*parts[0], *parts[1]} if parts[0].get(key) != parts[1].get(key))
+        kind = (now or was)["Type"]
+        found.append(Change(action, name, kind, "False", tuple(keys) if action == "Modify" else ()))
+    return found
 
 
 def _change(told: Mapping[str, Any]) -> Change:

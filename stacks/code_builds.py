@@ -74,14 +74,17 @@ class Workshop:
         return self._asking(f"Verify-{environment.name}", [f"python cli.py verify {environment.name}"], role)
 
     def reviewer(self) -> iam.Role:
-        """May make change sets everywhere, as deployments may, write pages, and answer for people where none needs to.
+        """May make change sets everywhere and carry none out, write pages, and answer for people where none needs to.
 
         A change set says what a template would do, values of SSM parameters included; nothing else tells as much.
         """
         role = self._builder("Reviewer", self.names.reviewer)
-        kinds = ("deploy", "file-publishing")
+        platform = self.config.platform
+        kinds = ("file-publishing", "lookup")
         becomes = {bootstrap_role(kind, e.account, e.region) for e in self.config.environments for kind in kinds}
-        allow(role, "MakeChangeSets", ["sts:AssumeRole"], sorted(becomes))
+        reviewers = (Names.of(platform, e) for e in self.config.environments)
+        becomes |= {names.role_arn(names.reviewer) for names in reviewers}
+        allow(role, "LookAndMakeChangeSets", ["sts:AssumeRole"], sorted(becomes))
         pages = f"arn:aws:s3:::{self.names.bucket}/{CHANGES_PREFIX}/*"
         allow(role, "Pages", ["s3:GetObject", "s3:PutObject"], [pages], because="One page an execution.")
         pipeline = self.names.pipeline_arn

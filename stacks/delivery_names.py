@@ -108,10 +108,20 @@ class DeliveryNames:
         return f"arn:aws:iam::{self.account}:role/{role}"
 
 
-def deliverers(config: Config) -> list[str]:
-    """The roles that deliver code, by ARN: they look whether environments work."""
-    names = DeliveryNames.of(config)
-    return [names.role_arn(names.verifier)] if config.platform.delivery else []
+@dataclass(frozen=True)
+class Deliverers:
+    """The roles that deliver code, by ARN: who looks what would change, and who looks whether it works."""
+
+    reviewers: tuple[str, ...]
+    verifiers: tuple[str, ...]
+
+    @classmethod
+    def of(cls, config: Config) -> Deliverers:
+        """Those of the pipeline, where there is one."""
+        names = DeliveryNames.of(config)
+        if config.platform.delivery is None:
+            return cls((), ())
+        return cls((names.role_arn(names.reviewer),), (names.role_arn(names.verifier),))
 
 
 def bootstrap_role(kind: str, account: str, region: str) -> str:

@@ -145,6 +145,11 @@ class Names:
         """The role that looks whether an environment works: it asks endpoints, and changes nothing."""
         return f"{self.prefix}-verifier"
 
+    @property
+    def reviewer(self) -> str:
+        """The role that looks what a deployment would change: it makes change sets, and carries none out."""
+        return f"{self.prefix}-reviewer"
+
     def persona(self, persona: str) -> str:
         """A role of people."""
         return f"{self.prefix}-{dashed(persona)}"

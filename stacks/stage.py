@@ -11,7 +11,7 @@ from stacks.budgets import Budgets
 from stacks.config import models
 from stacks.data import Data
 from stacks.delivery import Delivery
-from stacks.delivery_names import deliverers
+from stacks.delivery_names import Deliverers
 from stacks.function import Shared
 from stacks.governance import Governance
 from stacks.grants import Ground, train
@@ -134,7 +134,7 @@ class EnvironmentStage(cdk.Stage):
             registry=registry,
             models=models(),
             crowns=environment.stage == "Production",
-            deliverers=deliverers(self._config),
+            deliverers=Deliverers.of(self._config),
             shared=self._shared(environment.serving.log_retention_days),
         )
         for model in models():
