@@ -1,4 +1,4 @@
-"""The CDK app: each environment file becomes one stage; what the organization forbids is a stack beside them."""
+"""The CDK app: each environment file becomes one stage; guardrails and GitHub's roles are stacks beside them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import aws_cdk as cdk
 from stacks import rules, validated
 from stacks.baseline_names import ROLLOUT
 from stacks.config import load
+from stacks.github import GitHub
 from stacks.guardrails import Guardrails
 from stacks.rollout import RolloutStage
 from stacks.stage import EnvironmentStage
@@ -24,6 +25,8 @@ def build(app: cdk.App) -> cdk.App:
         RolloutStage(app, config=config)
     if config.platform.guardrails.account and not only:
         Guardrails(app, f"{config.platform.name}-Guardrails", config=config)
+    if config.platform.github and not only:
+        GitHub(app, f"{config.platform.name}-GitHub", config=config)
     return app
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from pipeline_code.steps import names as step_names
 from pipeline_code.steps import training_names
 from stacks.budget_settings import BudgetSettings
+from stacks.github_settings import GitHubSettings  # noqa: TC001 pydantic reads it
 from stacks.guardrail_settings import GuardrailsSettings
 from stacks.persona_settings import PersonasSettings
 from stacks.rollout_settings import RolloutSettings  # noqa: TC001 pydantic reads it
@@ -275,6 +276,9 @@ class Platform(Settings):
     )
     rollout: RolloutSettings | None = Field(
         None, description="the account baseline for whole organizational units; left out, nothing is rolled out"
+    )
+    github: GitHubSettings | None = Field(
+        None, description="who delivers the platform from GitHub; left out, nobody does"
     )
     tags: dict[
         Annotated[str, Field(pattern=r"^[A-Za-z][\w.-]{0,126}$")], Annotated[str, Field(min_length=1, max_length=256)]

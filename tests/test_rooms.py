@@ -71,6 +71,8 @@ OFFLINE = (
     "stacks/condition_keys.py",
     "stacks/config.py",
     "stacks/denials.py",
+    "stacks/github_rules.py",
+    "stacks/github_settings.py",
     "stacks/guardrail_rules.py",
     "stacks/guardrail_settings.py",
     "stacks/identity_control.py",
