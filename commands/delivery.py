@@ -84,9 +84,9 @@ def _review(environment: Environment, execution: str) -> Any:
     from operations.review import Review
 
     config = load()
-    if config.platform.delivery is None:
+    names = DeliveryNames.of(config.platform)
+    if names is None:
         raise UsageError("--execution goes with [delivery] in environments/platform.toml, which says nothing of it")
-    names = DeliveryNames.of(config)
     together = next(turn for turn in config.in_turn if environment in turn)
     return Review(
         client=cache(boto3.Session(region_name=names.region).client),

@@ -12,7 +12,6 @@ import typer
 from commands.choice import UsageError, console
 from commands.examined import delivery_target, environment_target, here
 from stacks.config import load
-from stacks.delivery_names import DeliveryNames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,7 +46,7 @@ def targets(chosen: list[str], delivery: str, connection: str) -> list[Target]:
     config = load()
     settings = config.platform.delivery
     if settings and not connection and not delivery:
-        delivery, connection = DeliveryNames.of(config).account, settings.source.connection_arn or ""
+        delivery, connection = settings.account, settings.source.connection_arn or ""
     known = CONNECTION.fullmatch(connection)
     if delivery and not ACCOUNT.fullmatch(delivery):
         raise UsageError(f"--delivery {delivery}: an account has 12 digits, such as 444444444444")

@@ -12,7 +12,6 @@ from commands.choice import ModelName, UsageError, console
 from commands.rehearse import rehearsal_plan, writable
 from stacks.config import ROOT, load
 from stacks.delivery_names import CHANGES_PREFIX, OBJECT_KEY, DeliveryNames, deploy_stage
-from stacks.delivery_settings import DeliverySettings, SourceSettings
 
 if TYPE_CHECKING:
     from stacks.config import Config
@@ -50,11 +49,12 @@ def delivery_plan(model: str, checks: tuple[str, ...]) -> Any:
     """What the story needs to know, in plain values."""
     from rehearsal.delivery_story import DeliveryPlan
 
-    config = _with_delivery(checks)
-    names = DeliveryNames.of(config)
+    config = load()
+    training = rehearsal_plan(_trains(config), model)
+    names = DeliveryNames(config.platform.name, ACCOUNT, training.region)
     return DeliveryPlan(
         root=ROOT,
-        training=rehearsal_plan(_trains(config), model),
+        training=training,
         account=names.account,
         region=names.region,
         stack=names.stack,
@@ -66,13 +66,6 @@ def delivery_plan(model: str, checks: tuple[str, ...]) -> Any:
         turns=tuple(deploy_stage(names.platform, [each.name for each in together]) for together in config.in_turn),
         checks=checks,
     )
-
-
-def _with_delivery(checks: tuple[str, ...]) -> Config:
-    """As the rehearsed fork's files say; what a team's own say of their repository, nobody here can reach."""
-    config = load()
-    said = DeliverySettings(account=ACCOUNT, source=SourceSettings(provider="s3"), checks=checks)
-    return config.model_copy(update={"platform": config.platform.model_copy(update={"delivery": said})})
 
 
 def _trains(config: Config) -> str:

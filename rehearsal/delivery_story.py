@@ -100,7 +100,12 @@ class Delivery:
 
     def found(self) -> None:
         """Accounts that trust the one that delivers, a team's fork, and one `cdk deploy`."""
-        delivery = {"account": self.plan.account, "source": {"provider": "s3"}, "checks": list(self.plan.checks)}
+        delivery = {
+            "account": self.plan.account,
+            "region": self.plan.region,
+            "source": {"provider": "s3"},
+            "checks": list(self.plan.checks),
+        }
         files: dict[str, dict[str, Any]] = {f"{site.environment}.toml": {} for site in self.plan.sites}
         tree = fork(self.plan.root, self.state / "fork", {"platform.toml": {"delivery": delivery}, **files}, whole=True)
         self.repository = Repository(tree, self.plan.source_bucket, self.plan.source_key)

@@ -41,10 +41,10 @@ class CodeDelivery(cdk.Stack):
     """Owns the pipeline, its bucket and key, its roles, and who is told."""
 
     def __init__(self, scope: Construct, id: str, *, config: Config, stages: Mapping[str, EnvironmentStage]) -> None:
-        settings = config.platform.delivery
+        settings, names = config.platform.delivery, DeliveryNames.of(config.platform)
         assert settings is not None  # noqa: S101 whoever makes it has looked
-        self._config, self._settings, self._names = config, settings, DeliveryNames.of(config)
-        names = self._names
+        assert names is not None  # noqa: S101
+        self._config, self._settings, self._names = config, settings, names
         super().__init__(
             scope,
             id,

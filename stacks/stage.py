@@ -134,7 +134,7 @@ class EnvironmentStage(cdk.Stage):
             registry=registry,
             models=models(),
             crowns=environment.stage == "Production",
-            deliverers=Deliverers.of(self._config),
+            deliverers=Deliverers.of(self._config.platform, environment),
             shared=self._shared(environment.serving.log_retention_days),
         )
         for model in models():
