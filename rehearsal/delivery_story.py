@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import signal
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rehearsal import guard, session
+from rehearsal import session
 from rehearsal.background import Background
-from rehearsal.cdk import Cdk
+from rehearsal.delivery_ground import Ground, kill
 from rehearsal.fork import fork
 from rehearsal.phases import phase
 from rehearsal.pushes import Delivering, Pushed
@@ -26,12 +23,12 @@ from rehearsal.story import Rehearsal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from rehearsal.embedded import EmbeddedAws
     from rehearsal.plan import Plan
     from rehearsal.release_acts import Site
 
-ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 FIRST = Scene("arrival", "2013-04", history=("2013-01", "2013-02", "2013-03"), ships=PRODUCTION)
 ADDED = "arrival_delay"
 """The model that a push adds."""
@@ -109,14 +106,13 @@ class Delivery:
         files: dict[str, dict[str, Any]] = {f"{site.environment}.toml": {} for site in self.plan.sites}
         tree = fork(self.plan.root, self.state / "fork", {"platform.toml": {"delivery": delivery}, **files}, whole=True)
         self.repository = Repository(tree, self.plan.source_bucket, self.plan.source_key)
-        synth = Background(self._synth)
+        synth = Background(partial(self._synth, tree))
+        ground = Ground(self.aws, self.plan.root, self.state)
         with self._phase("cdk bootstrap, four accounts"):
-            self._bootstrap()
+            ground.bootstrap((self.plan.account, self.plan.region), self.plan.sites)
         synth.wait()
         with self._phase(f"cdk deploy {self.plan.stack}"):
-            cdk = self._cdk("deploy", self.plan.account, self.plan.region, self.state)
-            how = ["--require-approval", "never", "--method", "direct"]
-            cdk.run("deploy", "--app", str(self.state / "cdk.out"), self.plan.stack, *how)
+            ground.deploy((self.plan.account, self.plan.region), self.plan.stack)
         self.delivering = Delivering(
             self._client, self.plan.pipeline, self.plan.bucket, self.plan.pages, self.production, self.tell
         )
@@ -163,16 +159,8 @@ class Delivery:
 
     def _kill(self, _execution: str) -> None:
         """Once, the `cdk deploy` of a build of this rehearsal."""
-        wanted = f"deploy\0{self.plan.stack}".encode()
-        for process in Path("/proc").glob("[0-9]*") if not self.killed else []:
-            try:
-                command, folder = (process / "cmdline").read_bytes(), (process / "cwd").resolve()
-            except OSError:
-                continue
-            if wanted in command and folder.is_relative_to(self.state):
-                os.kill(int(process.name), signal.SIGKILL)
-                self.killed.append(command.replace(b"\0", b" ").decode().strip()[-80:])
-                return
+        killed = "" if self.killed else kill(f"deploy {self.plan.stack}", self.state)
+        self.killed += [killed] if killed else []
 
     def _a_model_changes(self) -> None:
         """Its data is there; the change of its folder trains it once it is deployed, and trains no other."""
@@ -269,33 +257,9 @@ class Delivery:
                 raise DeliveryError(f"{otherwise} within {SECONDS} seconds")
             time.sleep(0.25)
 
-    def _bootstrap(self) -> None:
-        """The account that delivers first; the others trust it."""
-        home = self.plan.account, self.plan.region
-        self._cdk("bootstrap", *home, self.state).run("bootstrap", f"aws://{home[0]}/{home[1]}")
-        trust = [
-            "--trust",
-            home[0],
-            "--trust-for-lookup",
-            home[0],
-            "--cloudformation-execution-policies",
-            ADMINISTRATOR,
-        ]
-
-        def one(site: Site) -> None:
-            cdk = self._cdk(f"bootstrap-{site.environment}", site.account, site.region, self.state)
-            cdk.run("bootstrap", *trust, f"aws://{site.account}/{site.region}")
-
-        for work in [Background(partial(one, site)) for site in self.plan.sites]:
-            work.wait()
-
-    def _synth(self) -> None:
+    def _synth(self, tree: Path) -> None:
         with self._phase("cdk synth"):
-            cdk = Cdk(self.plan.root, self.repository.folder, guard.clean(os.environ), self.state / "cdk-synth.log")
-            cdk.run("synth", "--quiet", "--output", str(self.state / "cdk.out"), "--no-validation")
-
-    def _cdk(self, name: str, account: str, region: str, folder: Path) -> Cdk:
-        return Cdk(self.plan.root, folder, self.aws.environment(account, region), self.state / f"cdk-{name}.log")
+            Ground(self.aws, self.plan.root, self.state).synth(tree)
 
     def _client(self, service: str) -> Any:
         return self.aws.client(service, self.plan.account, self.plan.region)

@@ -15,7 +15,7 @@ from stacks.github_settings import GitHubSettings  # noqa: TC001 pydantic reads 
 from stacks.guardrail_settings import GuardrailsSettings
 from stacks.persona_settings import PersonasSettings
 from stacks.rollout_settings import RolloutSettings  # noqa: TC001 pydantic reads it
-from stacks.run_settings import NoticesSettings, TriggersSettings
+from stacks.run_settings import NoticesSettings, TriggersSettings  # noqa: TC001 pydantic reads it
 from stacks.serving_settings import ServingSettings  # noqa: TC001 pydantic reads it
 from stacks.shapes import InstanceType, LogDays, Settings
 from stacks.studio_settings import StudioSettings  # noqa: TC001 pydantic reads it

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from stacks.image import Image
     from stacks.names import Names
-    from stacks.settings import TriggersSettings
+    from stacks.run_settings import TriggersSettings
 
 NAMED_LATER = "Executions and their jobs are named when they start; the prefix is this environment's."
 

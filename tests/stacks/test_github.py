@@ -89,12 +89,15 @@ def test_a_role_becomes_its_own_environments_bootstrap_roles_and_no_others(made:
     def bootstrap(account: str, *kinds: str) -> list[str]:
         return [f"arn:aws:iam::{account}:role/cdk-hnb659fds-{kind}-role-{account}-eu-west-1" for kind in kinds]
 
-    delivers = ("deploy", "file-publishing", "lookup")
+    def visits(account: str, environment: str, *roles: str) -> list[str]:
+        return [f"arn:aws:iam::{account}:role/slipway-{environment}-{role}" for role in roles]
+
+    delivers, both = ("deploy", "file-publishing", "lookup"), ("reviewer", "verifier")
     assert may(made) == {
-        "slipway-github-dev": bootstrap("1" * 12, *delivers),
-        "slipway-github-staging": bootstrap("2" * 12, *delivers),
-        "slipway-github-prod": bootstrap("3" * 12, *delivers),
-        "slipway-github-prod-changes": bootstrap("3" * 12, "lookup"),
+        "slipway-github-dev": bootstrap("1" * 12, *delivers) + visits("1" * 12, "dev", *both),
+        "slipway-github-staging": bootstrap("2" * 12, *delivers) + visits("2" * 12, "staging", *both),
+        "slipway-github-prod": bootstrap("3" * 12, *delivers) + visits("3" * 12, "prod", *both),
+        "slipway-github-prod-changes": bootstrap("3" * 12, "lookup") + visits("3" * 12, "prod", "reviewer"),
     }
 
 
