@@ -1,4 +1,4 @@
-"""What the story of delivery stands on: accounts that trust the one that delivers, its one stack, and a process to kill."""
+"""What the story of delivery stands on: accounts that trust the one that delivers, and its one stack."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 SHOWN = 80
 """Of a command that was killed, so many of its last characters."""
+
+PROCESSES = Path("/proc")
+"""Where the kernel says which process runs in which folder; not every system has it."""
 
 Where = tuple[str, str]
 """An account and a region."""
@@ -64,7 +67,7 @@ class Ground:
 def kill(arguments: str, within: Path) -> str:
     """Kill the first process that was started with these arguments in this folder; its command, or nothing."""
     wanted = arguments.replace(" ", "\0").encode()
-    for process in Path("/proc").glob("[0-9]*"):
+    for process in PROCESSES.glob("[0-9]*"):
         try:
             command, folder = (process / "cmdline").read_bytes(), (process / "cwd").resolve()
         except OSError:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rehearsal import session
 from rehearsal.background import Background
-from rehearsal.delivery_ground import Ground, kill
+from rehearsal.delivery_ground import PROCESSES, Ground, kill
 from rehearsal.fork import fork
 from rehearsal.phases import phase
 from rehearsal.pushes import Delivering, Pushed
@@ -148,14 +148,17 @@ class Delivery:
         with self._phase(f"push: {change}"):
             before, execution = self.production(), self.delivering.begin(self.repository)
             first = self.delivering.follow(change, execution, before, self._kill)
-            if not self.killed:
-                raise DeliveryError(f"nothing changed the pipeline, so nothing could be killed: {first.status}")
-            self.tell(f"  killed in the middle: {self.killed[0]}; the stage is run again")
-            self.delivering.retry(first.executions[-1], "UpdatePipeline")
-            pushed = self.delivering.follow(change, first.executions[-1], before)
+            pushed = self._run_again(change, first, before) if PROCESSES.is_dir() else first
         self._kept(pushed, "Succeeded")
         if len(pushed.executions) < 2:  # noqa: PLR2004 the first, and the one after the change
             raise DeliveryError(f"a model was added, and the pipeline did not change: {pushed.executions}")
+
+    def _run_again(self, change: str, first: Pushed, before: str) -> Pushed:
+        if not self.killed:
+            raise DeliveryError(f"nothing changed the pipeline, so nothing could be killed: {first.status}")
+        self.tell(f"  killed in the middle: {self.killed[0]}; the stage is run again")
+        self.delivering.retry(first.executions[-1], "UpdatePipeline")
+        return self.delivering.follow(change, first.executions[-1], before)
 
     def _kill(self, _execution: str) -> None:
         """Once, the `cdk deploy` of a build of this rehearsal."""
