@@ -52,12 +52,16 @@ class Change:
 
 @dataclass(frozen=True)
 class StackChanges:
-    """One stack: whether it is there yet, what would change in it, and what would be allowed beyond what is."""
+    """One stack: whether it is there yet, what would change in it, and what would be allowed beyond what is.
+
+    `stands_on` is what the change set was made of: the deployed template, the new one, what SSM parameters say.
+    """
 
     stack: str
     new: bool
     changes: tuple[Change, ...]
     widened: tuple[str, ...]
+    stands_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,8 @@ class Changes:
         ]
         told += [f"{anew} of them made anew"] if anew else []
         wider = f"; {len(self.widened)} permissions widened" if self.widened else "; no permission widened"
-        return f"{self.environment}: {', '.join(told) or 'no resource'} in {len(self.changing)} stacks{wider}"
+        stacks = f"{len(self.changing)} stack{'s' if len(self.changing) > 1 else ''}"
+        return f"{self.environment}: {', '.join(told) or 'no resource'} in {stacks}{wider}"
 
 
 @dataclass(frozen=True)
@@ -137,10 +142,14 @@ class Describer:
         allowed = tuple(str(each) for each in widened(deployed or {}, stack.parsed))
         if deployed is None:
             made = stack.parsed["Resources"].items()
-            added = [Change("Add", name, resource["Type"], "False", ()) for name, resource in made]
-            return StackChanges(stack.name, new=True, changes=tuple(added), widened=allowed)
-        changes = self._changes(stack, self.asking("cloudformation")) if self.asking else _compared(deployed, stack)
-        return StackChanges(stack.name, new=False, changes=tuple(changes), widened=allowed)
+            added = tuple(Change("Add", name, resource["Type"], "False", ()) for name, resource in made)
+            return StackChanges(stack.name, True, added, allowed, (_digest(stack.parsed),))
+        if self.asking:
+            changes, parameters = self._changes(stack, self.asking("cloudformation"))
+        else:
+            changes, parameters = _compared(deployed, stack), []
+        stands_on = (_digest(deployed), _digest(stack.parsed), *parameters)
+        return StackChanges(stack.name, False, tuple(changes), allowed, stands_on)
 
     def _deployed(self, stack: Synthesized) -> dict[str, Any] | None:
         """The template that is there; None for a stack that is not, or that was only ever looked at."""
@@ -157,7 +166,8 @@ class Describer:
         template: dict[str, Any] = json.loads(body) if isinstance(body, str) else body
         return template
 
-    def _changes(self, stack: Synthesized, cloudformation: Any) -> list[Change]:
+    def _changes(self, stack: Synthesized, cloudformation: Any) -> tuple[list[Change], list[str]]:
+        """The changes, and what SSM parameters said when they were found."""
         name = f"review-{uuid.uuid4().hex[:12]}"
         given = [{"ParameterKey": key, "UsePreviousValue": True} for key in self._parameters(stack)]
         made = cloudformation.create_change_set(
@@ -186,7 +196,7 @@ class Describer:
         self.publishing("s3").put_object(Bucket=bucket, Key=key, Body=stack.template.encode())
         return {"TemplateURL": f"https://s3.{stack.region}.amazonaws.com/{bucket}/{key}"}
 
-    def _read(self, cloudformation: Any, change_set: str) -> list[Change]:
+    def _read(self, cloudformation: Any, change_set: str) -> tuple[list[Change], list[str]]:
         end = time.monotonic() + LONGEST_SECONDS
         while True:
             told = cloudformation.describe_change_set(ChangeSetName=change_set)
@@ -198,13 +208,23 @@ class Describer:
         if told["Status"] == "FAILED":
             reason = told.get("StatusReason", "")
             if any(each in reason for each in NOTHING):
-                return []
+                return [], _said(told)
             raise ChangesError(f"no change set can be made: {reason}")
-        found = list(told["Changes"])
+        found, said = list(told["Changes"]), _said(told)
         while told.get("NextToken"):
             told = cloudformation.describe_change_set(ChangeSetName=change_set, NextToken=told["NextToken"])
             found += told["Changes"]
-        return sorted((_change(each["ResourceChange"]) for each in found), key=lambda change: change.resource)
+        return sorted((_change(each["ResourceChange"]) for each in found), key=lambda change: change.resource), said
+
+
+def _said(told: Mapping[str, Any]) -> list[str]:
+    """What SSM parameters say, by name."""
+    given = told.get("Parameters") or []
+    return sorted(f"{each['ParameterKey']}={each['ResolvedValue']}" for each in given if "ResolvedValue" in each)
+
+
+def _digest(template: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()
 
 
 def _compared(deployed: Mapping[str, Any], stack: Synthesized) -> list[Change]:

@@ -44,6 +44,7 @@ class ChangeSet:
     parameters: dict[str, str]
     tags: list[Json]
     changes: list[Json]
+    resolved: dict[str, str]
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     execution: str = "AVAILABLE"
 
@@ -148,6 +149,7 @@ class CloudFormation:
             parameters=parameters,
             tags=request.get("Tags", []),
             changes=change_sets.changes(deployment),
+            resolved=change_sets.resolved(deployment),
         )
         if kind == "UPDATE" and deployment.changes_nothing:
             made.execution = "UNAVAILABLE"
@@ -166,7 +168,7 @@ class CloudFormation:
             "ExecutionStatus": made.execution,
             "Status": "FAILED" if same else "CREATE_COMPLETE",
             "StatusReason": NO_CHANGES if same else None,
-            "Parameters": answers.listed(made.parameters),
+            "Parameters": answers.listed(made.parameters, made.resolved),
             "Tags": made.tags,
             "Changes": [] if same else made.changes,
         }

@@ -141,5 +141,5 @@ def test_the_page_says_what_matters_first_and_escapes_it() -> None:
 
 
 def test_the_summary_counts() -> None:
-    assert PLAIN.summary == "dev: 1 changed, 1 of them made anew in 1 stacks; no permission widened"
+    assert PLAIN.summary == "dev: 1 changed, 1 of them made anew in 1 stack; no permission widened"
     assert Changes("dev", PLAIN.stacks[:1]).summary == "dev: nothing would change"

@@ -8,18 +8,24 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_s3 as s3
 from conftest import Assembly, synthesize
+from delivery_world import everything, with_delivery
 from github_world import GITHUB
 from studio_world import studio_config, with_studio
 
 from stacks.permissions import allow
 
 
-@pytest.fixture(scope="module", params=["as committed", "with Studio and GitHub"])
+@pytest.fixture(scope="module", params=["as committed", "with Studio, GitHub, a connection", "with a bucket"])
 def validated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     folder = tmp_path_factory.mktemp("validated") / "cdk.out"
     if request.param == "as committed":
         return synthesize(folder, nag=True)
-    return with_studio(folder, nag=True, config=studio_config(platform={"github": GITHUB}))
+    if request.param == "with a bucket":
+        return synthesize(folder, nag=True, config=with_delivery("s3"))
+    delivery = everything("github").platform.delivery
+    assert delivery
+    platform = {"github": GITHUB, "delivery": delivery.model_dump()}
+    return with_studio(folder, nag=True, config=studio_config(platform=platform))
 
 
 def test_every_finding_is_fixed_or_acknowledged(validated: Assembly) -> None:
