@@ -21,7 +21,7 @@ from moto.codebuild import responses
 from moto.codebuild.models import codebuild_backends
 from moto.codebuild.responses import CodeBuildResponse
 
-from rehearsal import standins
+from rehearsal import events, standins
 from rehearsal.api import Caller, Json, ServiceError, install
 from rehearsal.build_source import PHASES, check_variables, fetch, log, overridden, spec
 from rehearsal.clock import clock
@@ -134,6 +134,7 @@ class Builds:
             project,
         )
         self.builds[caller][build_id] = build
+        announce(self.place(caller), build.described)
         threading.Thread(target=self._build, args=(caller, build), daemon=True).start()
         return {"build": self._told(build)}
 
@@ -180,6 +181,7 @@ class Builds:
             log(place, build.described["logs"], build.said)
         finally:
             build.end(status)
+            announce(place, build.described)
 
     def _run(self, place: Place, build: Build, folder: Path) -> str:
         """Phase by phase; returns the build's status. After a build that failed, what follows it still runs."""
@@ -236,6 +238,18 @@ class Builds:
             **{name: str(value) for name, value in wanted.get("env", {}).get("variables", {}).items()},
             **given,
         }
+
+
+def announce(place: Place, told: Json) -> None:
+    """A build's state has changed: https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications.html."""
+    detail = {
+        "build-status": told["buildStatus"],
+        "project-name": told["projectName"],
+        "build-id": told["arn"],
+        "current-phase": told["currentPhase"],
+        "version": "1",
+    }
+    events.send(place, "aws.codebuild", "CodeBuild Build State Change", detail, [told["arn"]])
 
 
 def _where_needed(check: Callable[[Json], None]) -> Callable[[Json], None]:

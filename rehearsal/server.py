@@ -44,6 +44,7 @@ from rehearsal import (
     keys,
     metrics,
     organization_policies,
+    parameter_events,
     pipelines,
     queue_alarms,
     registry,
@@ -194,6 +195,7 @@ def run(state: Path, job_python: Path, organization: str | None) -> None:
     keys.install_keys()
     images_api.ImagesApi().install()
     events.install_events(server.place)
+    parameter_events.install(server.place)
     functions = Functions(state, server.keys)
     functions.install()
     Schedules(server.place).start()

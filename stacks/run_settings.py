@@ -22,4 +22,5 @@ class TriggersSettings(Settings):
 
     arrival: bool = Field(True, description="a period's manifest that arrives starts a run")
     schedule: bool = Field(True, description="the models' own schedules start runs")
+    code: bool = Field(True, description="a deployment that changes a model's folder starts a run of that model")
     log_retention_days: LogDays = Field(90, description="how long logs of starter and notifier are kept")

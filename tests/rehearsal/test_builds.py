@@ -108,6 +108,23 @@ def test_a_build_acts_as_its_role_and_has_the_variables_it_was_given(yard: Yard)
     assert values == "project's A, caller's B, spec's C"
 
 
+def test_a_build_announces_how_it_goes_on(yard: Yard, client: Client, account: str) -> None:
+    queue = client("sqs").create_queue(QueueName="heard")["QueueUrl"]
+    client("events").put_rule(Name="all", EventPattern=json.dumps({"source": ["aws.codebuild"]}))
+    client("events").put_targets(Rule="all", Targets=[{"Id": "q", "Arn": f"arn:aws:sqs:eu-west-1:{account}:heard"}])
+    yard.project(phased(build=["exit 1"]))
+    found = yard.ended(yard.start())
+
+    told: list[dict[str, Any]] = []
+    while len(told) < 2:
+        got = client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        told += [json.loads(message["Body"]) for message in got]
+
+    assert {event["detail-type"] for event in told} == {"CodeBuild Build State Change"}
+    assert [event["detail"]["build-status"] for event in told] == ["IN_PROGRESS", "FAILED"]
+    assert {(event["detail"]["project-name"], event["detail"]["build-id"]) for event in told} == {("one", found["arn"])}
+
+
 def test_a_phase_that_fails_ends_the_build_with_its_exit_code(yard: Yard) -> None:
     yard.project(
         phased(pre_build=["echo before", "exit 7", "echo after"], build=["echo never"], post_build=["echo no"])
@@ -147,7 +164,7 @@ def test_a_build_that_is_stopped_ends(yard: Yard) -> None:
 def test_a_build_that_takes_too_long_is_ended_and_says_so(tmp_path: Path) -> None:
     """The least time a project may give is minutes, so the engine itself is given none."""
     source = {"type": "S3", "location": "b/k", "buildspec": json.dumps(phased(build=["sleep 60"]))}
-    described = {"source": source, "serviceRole": "r", "timeoutInMinutes": 0.001, "phases": []}
+    described = {"source": source, "serviceRole": "r", "timeoutInMinutes": 0.001, "phases": [], "projectName": "p"}
     told = {"id": "p:1", "arn": "a", "buildNumber": 1, "initiator": "me", "logs": {"groupName": "g", "streamName": "s"}}
     packed = io.BytesIO()
     zipfile.ZipFile(packed, "w").close()
