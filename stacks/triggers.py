@@ -19,7 +19,7 @@ from pipeline_code.hyperparameters import RANGES
 from pipeline_code.models import load_model
 from stacks import event_patterns as patterns
 from stacks import names as spelling
-from stacks import source
+from stacks.content import content_hash
 from stacks.function import Shared, function, function_role
 from stacks.permissions import accept_inline_policy, acknowledge, allow, service
 
@@ -245,7 +245,7 @@ class Triggers(cdk.Stack):
                 f"Source{spelling.title(model)}",
                 parameter_name=name,
                 description=f"The content of {model}'s folder as deployed; its change starts a run",
-                string_value=source.content_hash([f"pipeline_code/models/{model}"]),
+                string_value=content_hash([f"pipeline_code/models/{model}"]),
             ).node.add_dependency(*before)
 
     def _rule(self, id: str, description: str, target: functions.Function, pattern: events.EventPattern) -> None:

@@ -15,8 +15,7 @@ from second_model import touch
 from serving_modes import environment, resources, synthesize
 
 from operations.turns import TurnTable
-from stacks import source
-from stacks.image import SOURCES
+from stacks.content import IMAGE_SOURCES, content_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +83,7 @@ class Room:
 
     def build(self) -> None:
         """The build of the images that the repository now makes, as a deployment of their room begins it."""
-        uri = f"{self.images}:{source.content_hash(SOURCES, self.base)}"
+        uri = f"{self.images}:{content_hash(IMAGE_SOURCES, self.base)}"
         codebuild, name = self.client("codebuild"), "slipway-dev-images"
         self.client("s3").put_object(Bucket=self.assets, Key="source.zip", Body=_zip(self.repository / "requirements"))
         variables = {"IMAGE_URI": uri, "SERVE_IMAGE_URI": f"{uri}-serve"}
