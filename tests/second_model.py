@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline_code import models
-from stacks import source
+from stacks import content
 from stacks.config import ROOT
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     shutil.copytree(folder / "flight_delay", folder / "other")
     declared = folder / "other/__init__.py"
     declared.write_text(declared.read_text().replace('name="flight_delay"', 'name="other"'))
-    monkeypatch.setattr(source, "ROOT", copy)
+    monkeypatch.setattr(content, "ROOT", copy)
     monkeypatch.setattr(models, "__path__", [str(folder)])
     yield copy
     sys.modules.pop("pipeline_code.models.other", None)
