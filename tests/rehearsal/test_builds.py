@@ -16,6 +16,8 @@ from botocore.exceptions import ClientError
 
 from rehearsal import builds
 from rehearsal.api import Caller
+from rehearsal.build_machine import Machine
+from rehearsal.build_run import Build
 from rehearsal.resources import Place
 
 if TYPE_CHECKING:
@@ -178,8 +180,8 @@ def test_a_build_that_takes_too_long_is_ended_and_says_so(tmp_path: Path) -> Non
 
     made_of = lambda _: Client()  # noqa: E731
     place = Place("1", "eu-west-1", made_of, lambda _: made_of)
-    engine = builds.Builds(lambda _: place, lambda _role, _region: {}, tmp_path, Path("/usr/bin/python3"))
-    build = builds.Build({**described, **told, "environment": {"environmentVariables": []}}, {})
+    engine = builds.Builds(lambda _: place, lambda _role, _region: {}, tmp_path, Machine(Path("/usr")))
+    build = Build({**described, **told, "environment": {"environmentVariables": []}}, {})
 
     engine._build(Caller("1", "eu-west-1"), build)
 
@@ -216,7 +218,8 @@ def test_a_build_that_needs_docker_runs_no_command_and_says_so(yard: Yard) -> No
 @pytest.mark.parametrize(
     ("spec", "unknown"),
     [
-        ({"version": 0.2, "artifacts": {}, "phases": {}}, "artifacts"),
+        ({"version": 0.2, "reports": {}, "phases": {}}, "reports"),
+        ({"version": 0.2, "artifacts": {"files": "*", "discard-paths": True}, "phases": {}}, "artifacts/discard-paths"),
         ({"version": 0.2, "env": {"secrets-manager": {}}, "phases": {}}, "env/secrets-manager"),
         ({"version": 0.2, "phases": {"build": {"commands": ["true"], "finally": ["true"]}}}, "build/finally"),
     ],
