@@ -67,15 +67,13 @@ def _changes(environment: Environment, names: Names, app: Path) -> Changes:
     stacks = stacks_of(app, names.prefix)
     session = boto3.Session(region_name=environment.region)
 
-    def role(kind: str) -> Any:
-        return become(session, bootstrap_role(kind, environment.account, environment.region), environment.region)
-
+    lookup = bootstrap_role("lookup", environment.account, environment.region)
+    reading = become(session, lookup, environment.region)
     try:
         asking = cache(become(session, names.role_arn(names.reviewer), environment.region).client)
     except IdentityError:
         asking = None
-    describer = Describer(cache(role("lookup").client), lambda service: role("file-publishing").client(service), asking)
-    return describer.describe(environment.name, stacks)
+    return Describer(cache(reading.client), asking).describe(environment.name, stacks)
 
 
 def _review(environment: Environment, execution: str) -> Any:

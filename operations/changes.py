@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from operations.assembly import Synthesized
 
 INLINE_BYTES = 51_200
-"""Longer templates are handed over by their place in S3.
+"""Longer templates are named by their place in S3.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html
 """
@@ -108,12 +108,10 @@ class Changes:
 class Describer:
     """`reading` gives clients that may look at stacks, `asking` those that may make change sets, if there are any.
 
-    `publishing` gives those that may upload a template. Without change sets templates are compared, which misses what
-    comes of SSM parameters; that is said.
+    Without change sets templates are compared, which misses what comes of SSM parameters; that is said.
     """
 
     reading: Callable[[str], Any]
-    publishing: Callable[[str], Any]
     asking: Callable[[str], Any] | None = None
     look_seconds: float = LOOK_SECONDS
 
@@ -189,11 +187,12 @@ class Describer:
         has = {each["ParameterKey"] for each in found.get("Parameters", [])}
         return sorted(has & set(stack.parsed.get("Parameters", {})))
 
-    def _template(self, stack: Synthesized) -> dict[str, str]:
+    @staticmethod
+    def _template(stack: Synthesized) -> dict[str, str]:
+        """What is too long to be handed over lies where `cdk publish-assets` has put it."""
         if len(stack.compact.encode()) <= INLINE_BYTES:
             return {"TemplateBody": stack.compact}
         bucket, key = stack.address
-        self.publishing("s3").put_object(Bucket=bucket, Key=key, Body=stack.template.encode())
         return {"TemplateURL": f"https://s3.{stack.region}.amazonaws.com/{bucket}/{key}"}
 
     def _read(self, cloudformation: Any, change_set: str) -> tuple[list[Change], list[str]]:

@@ -80,8 +80,7 @@ class Workshop:
         """
         role = self._builder("Reviewer", self.names.reviewer)
         platform = self.config.platform
-        kinds = ("file-publishing", "lookup")
-        becomes = {bootstrap_role(kind, e.account, e.region) for e in self.config.environments for kind in kinds}
+        becomes = {bootstrap_role("lookup", e.account, e.region) for e in self.config.environments}
         reviewers = (Names.of(platform, e) for e in self.config.environments)
         becomes |= {names.role_arn(names.reviewer) for names in reviewers}
         allow(role, "LookAndMakeChangeSets", ["sts:AssumeRole"], sorted(becomes))
@@ -163,6 +162,13 @@ class Workshop:
 def spoken(command: str) -> str:
     """A command as the name of an action: `make test` is MakeTest."""
     return "".join(word[:1].upper() + word[1:] for word in re.split(r"[^A-Za-z0-9]+", command) if word)[:60]
+
+
+def specification(packages: PackagesSettings | None, phases: dict[str, Any]) -> dict[str, Any]:
+    """A whole build specification: what every build has, and these phases."""
+    common = _spec(packages)["phases"]["install"]
+    commands = [*common.get("commands", []), *phases.get("install", {}).get("commands", [])]
+    return {"version": "0.2", "phases": {**phases, "install": {**common, "commands": commands}}}
 
 
 def _spec(packages: PackagesSettings | None) -> dict[str, Any]:

@@ -120,15 +120,25 @@ def test_every_build_runs_a_line_that_a_person_can_run(made: Json) -> None:
     assert commands(made, "slipway-prod", "Verify-prod") == ["python cli.py verify prod"]
 
 
+def test_assets_and_templates_are_published_by_the_cli_that_deploys(made: Json) -> None:
+    (action,) = stages(made)["Assets"]
+    told = spec(made, action)["phases"]
+
+    (install,) = told["install"]["commands"]
+    assert install.startswith("npm install -g aws-cdk@")
+    assert commands(made, "UpdatePipeline", "SelfMutate") == [
+        "cdk -a . deploy slipway-Delivery --require-approval=never --verbose"
+    ]
+    assert told["build"]["commands"] == [
+        "cdk publish-assets --app . 'slipway-dev/*' 'slipway-prod/*' 'slipway-staging/*' --unstable=publish-assets"
+    ]
+
+
 def test_what_runs_before_anybody_agreed_cannot_deploy(made: Json) -> None:
     """Whoever may push writes what these builds run."""
     deploys = {bootstrap_role("deploy", account, "eu-west-1") for account in OTHERS.values()}
     reviewers = {f"arn:aws:iam::{account}:role/slipway-{name}-reviewer" for name, account in OTHERS.items()}
-    looks = {
-        bootstrap_role(kind, account, "eu-west-1")
-        for account in OTHERS.values()
-        for kind in ("lookup", "file-publishing")
-    }
+    looks = {bootstrap_role(kind, account, "eu-west-1") for account in OTHERS.values() for kind in ("lookup",)}
 
     assert becomes(made, NAMES.reviewer) == reviewers | looks
     verifiers = {f"arn:aws:iam::{account}:role/slipway-{name}-verifier" for name, account in OTHERS.items()}
