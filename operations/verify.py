@@ -106,12 +106,9 @@ class Verifier:
 
     def _alarms(self) -> list[str]:
         """Those of the environment that are raised, whatever raised them: nothing is built on what burns."""
-        pages = (
-            self.client("cloudwatch")
-            .get_paginator("describe_alarms")
-            .paginate(AlarmNamePrefix=f"{self.prefix}-", StateValue="ALARM", AlarmTypes=["MetricAlarm"])
-        )
-        raised = [alarm for page in pages for alarm in page["MetricAlarms"] if not _scales(alarm)]
+        pages = self.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{self.prefix}-")
+        found = [alarm for page in pages for alarm in page["MetricAlarms"] if not _scales(alarm)]
+        raised = [alarm for alarm in found if alarm["StateValue"] == "ALARM"]
         return [f"alarm {alarm['AlarmName']} is raised: {alarm.get('StateReason', '')}" for alarm in raised]
 
 

@@ -182,7 +182,7 @@ class Delivery:
         """It deploys, and answers later than it now says it must: taken back where it came to, and no further."""
         staging = self._at("Staging")
         before = self._state(staging)
-        file, line = f"environments/{staging.environment}.toml", "latency_ms = "
+        file, line = f"environments/{staging.environment}.toml", '"latency_ms" = '
         self.repository.edit(file, lambda text: text.replace(line, f"{line}1 # ", 1))
         known = self.delivering.executions()
         self.push("staging is to answer within 1 ms", wanted="Failed")
@@ -197,7 +197,7 @@ class Delivery:
 
     def _two_at_once(self) -> None:
         """The second overtakes the first, or follows it; production is what the second says."""
-        file, line = f"environments/{self.plan.sites[0].environment}.toml", "alert_percents = ["
+        file, line = f"environments/{self.plan.sites[0].environment}.toml", '"alert_percents" = ['
         with self._phase("push: two at once"):
             before = self.production()
             self.repository.edit(file, lambda text: text.replace(line, f"{line}40, ", 1))

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 NOT_PUSHED = ("__pycache__", "cdk.out", ".git")
 
 
+class RepositoryError(Exception):
+    """A change that would have changed nothing."""
+
+
 @dataclass(frozen=True)
 class Repository:
     """`folder` is the working tree; links in it, to what is installed, are not part of it."""
@@ -28,7 +32,7 @@ class Repository:
         before = path.read_text(encoding="utf-8")
         after = change(before)
         if after == before:
-            raise ValueError(f"{file} is as it was")
+            raise RepositoryError(f"{file} is as it was: it does not say what the story was to change")
         path.write_text(after, encoding="utf-8")
 
     def add_model(self, like: str, name: str) -> None:
