@@ -304,6 +304,23 @@ def test_a_check_that_is_named_twice_is_refused(tmp_path: Path) -> None:
     assert "named twice" in mistakes(tmp_path, f'{said}[delivery.source]\nprovider = "s3"')
 
 
+def test_the_example_in_platform_toml_holds(tmp_path: Path) -> None:
+    environments = tmp_path / "environments"
+    environments.mkdir()
+    for file in ENVIRONMENTS.glob("*.toml"):
+        text = file.read_text()
+        begin, end = text.find("# [delivery]"), text.find("# [github]")
+        if begin >= 0:
+            example = "\n".join(line.removeprefix("# ") for line in text[begin:end].splitlines())
+            text = text[:begin] + example + "\n" + text[end:]
+        (environments / file.name).write_text(text)
+
+    delivery = load(environments).platform.delivery
+
+    assert delivery
+    assert (delivery.account, delivery.source.provider) == (ACCOUNT, "github")
+
+
 def mistakes(folder: Path, said: str) -> str:
     environments = folder / "environments"
     environments.mkdir()
