@@ -14,6 +14,7 @@ help:
 	@echo "make rehearse   deploy to an embedded AWS, train, release, roll back (ARGS=\"--keep\", ARGS=\"--json FILE\")"
 	@echo "make rehearse-governance   roll out to an organization, and see who may what (ARGS=\"--json FILE\")"
 	@echo "make rehearse-delivery   push changes through the pipeline into four accounts (ARGS=\"--json FILE\")"
+	@echo "make acceptance PROFILE=NAME   the story in a real account, which is clean again afterwards"
 	@echo "make check      what takes seconds of \`make test\`: configuration and style"
 	@echo "make synth      the templates of everything, to cdk.out"
 	@echo "make test       every check that CI runs"
@@ -33,6 +34,11 @@ rehearse-governance: setup tests/governance/simulator/node_modules/.ready
 # Python's own way to the command: a build has a checkout of its own, and .venv/bin/slipway is of the one it was made in.
 rehearse-delivery: setup
 	@python -m cli rehearse-delivery $(ARGS)
+
+# The story in a real account: PROFILE names whose. It asks before it makes anything, and takes all of it away again.
+acceptance: setup
+	@test -n "$(PROFILE)" || { echo "slipway: whose account? make acceptance PROFILE=my-profile" >&2; exit 2; }
+	@AWS_PROFILE=$(PROFILE) python -m cli acceptance $(ARGS)
 
 check: .venv/.ready node_modules/.ready
 	@python -m cli check && ruff check --no-cache .
@@ -158,4 +164,4 @@ lock: .tools/uv/.ready
 	  $(LOCK) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; \
 	done
 
-.PHONY: help check rehearse rehearse-delivery rehearse-governance synth test test-sdk test-long image-test bench setup lock
+.PHONY: acceptance help check rehearse rehearse-delivery rehearse-governance synth test test-sdk test-long image-test bench setup lock

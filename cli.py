@@ -8,6 +8,7 @@ import sys
 import typer
 
 from commands import (
+    acceptance,
     data,
     delivery,
     doctor,
@@ -33,6 +34,7 @@ for verb in (
     doctor.doctor,
     rehearse.rehearse,
     rehearse_delivery.rehearse_delivery,
+    acceptance.acceptance,
     runs.train,
     runs.retry,
     runs.stop,

@@ -18,6 +18,7 @@ from stacks.names import Names, champion_prefix, periods_prefix
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from stacks.config import Config
     from stacks.settings import Environment
 
 
@@ -58,12 +59,19 @@ def writable(file: Path) -> None:
         raise UsageError(f"--json {file} may not be written by you; name another file")
 
 
-def rehearsal_plan(env: str, model: str, **how: Any) -> Any:
-    """What the rehearsal of an environment and a model needs to know; `how` changes the way it is told."""
+def rehearsal_plan(env: str, model: str, config: Config | None = None, **how: Any) -> Any:
+    """What the rehearsal of an environment and a model needs to know; `how` changes the way it is told.
+
+    With `config`, as if environments/ said so.
+    """
     from operations.champion import ChampionPlace
     from rehearsal.plan import Plan
 
-    environment, names = chosen(env, model)
+    if config is None:
+        chosen(env, model)
+    config = config or load()
+    environment = config.environment(env)
+    names = Names.of(config.platform, environment)
     return Plan(
         root=ROOT,
         account=environment.account,
@@ -78,8 +86,8 @@ def rehearsal_plan(env: str, model: str, **how: Any) -> Any:
         periods_prefix=periods_prefix(model),
         champion=ChampionPlace(names.runs_bucket, champion_prefix(model)),
         commit=commit(),
-        sites=tuple(sites(environment, model)),
-        organization=load().platform.organization_id,
+        sites=tuple(sites(environment, model, config)),
+        organization=config.platform.organization_id,
         **how,
     )
 
@@ -101,15 +109,14 @@ def asker(environment: Environment, names: Names) -> Any:
     )
 
 
-def sites(trains: Environment, model: str) -> Iterator[Any]:
+def sites(trains: Environment, model: str, config: Config) -> Iterator[Any]:
     """Where the model is served: where it is trained first, then where its versions go."""
     from rehearsal.release_acts import Site
 
-    config = load()
     others = [e for e in config.released_from(trains) if e.name != trains.name]
     for environment in [trains, *others]:
         names = Names.of(config.platform, environment)
-        yield Site(environment.account, environment.region, names.prefix, release_place(environment, model))
+        yield Site(environment.account, environment.region, names.prefix, release_place(environment, model, config))
 
 
 def _keep(environment: dict[str, str], person: dict[str, str]) -> None:

@@ -12,6 +12,7 @@ from stacks.config import load
 from stacks.names import Names, asynchronous_prefix, champion_prefix
 
 if TYPE_CHECKING:
+    from stacks.config import Config
     from stacks.settings import Environment
 
 Where = Annotated[str, typer.Argument(metavar="ENVIRONMENT", help="A file of environments/, without .toml.")]
@@ -100,12 +101,12 @@ def _releaser(env: str, model: str) -> tuple[Any, str]:
     return Releaser(cache(acting.client), release_place(environment, model), tell=console.print), who
 
 
-def release_place(environment: Environment, model: str) -> Any:
+def release_place(environment: Environment, model: str, config: Config | None = None) -> Any:
     """Where a model is served, in plain values."""
     from operations.champion import ChampionPlace
     from operations.place import Place
 
-    config = load()
+    config = config or load()
     names = Names.of(config.platform, environment)
     registry = Names.of(config.platform, config.registry_of(environment))
     return Place(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Plan:
     """Plain values of one model, the environment that trains it, those that serve it, the first of which trains.
 
-    `asker` is who asks for a run by hand.
+    `asker` is who asks for a run by hand; `patience` multiplies how long anything is waited for.
     """
 
     root: Path
@@ -39,4 +39,5 @@ class Plan:
     organization: str | None = None
     method: str = "direct"
     validate: bool = False
+    patience: float = 1.0
     scenes: tuple[Scene, ...] = STORY

@@ -85,17 +85,20 @@ class ReleaseActs:
     runs: list[str] = field(default_factory=list)
     scaling: list[Scaled] = field(default_factory=list)
     row: str = ""
+    patience: float = 1.0
+
+    def ship_to(self, version: str, stage: str) -> None:
+        """A version is asked for and approved for one stage, and released there."""
+        site = self._at(stage)
+        self._ask(version, stage)
+        self._approve(version, site)
+        self._wait("first version approved", site)
 
     def ship(self, version: str) -> None:
         """A version is asked for and approved, for staging and then for production."""
-        staging, production = self._at(STAGING), self._at(PRODUCTION)
-        self._ask(version, STAGING)
-        self._approve(version, staging)
-        self._wait("first version approved", staging)
-        self._ask(version, PRODUCTION)
-        self._approve(version, production)
-        self._wait("first version approved", production)
-        self.scaling = self._busy_time(production)
+        for stage in (STAGING, PRODUCTION):
+            self.ship_to(version, stage)
+        self.scaling = self._busy_time(self._at(PRODUCTION))
 
     def begin(self, version: str) -> None:
         """A version is approved for staging; whoever approves does not wait for it."""
@@ -177,7 +180,7 @@ class ReleaseActs:
             entry = next(iter(self.releaser(site).journal.entries()), None)
             if entry and entry.number > before and entry.outcome != BEGAN:
                 break
-            if time.monotonic() - begun > LONGEST_SECONDS or self._failed_early(site, before, last):
+            if time.monotonic() - begun > LONGEST_SECONDS * self.patience or self._failed_early(site, before, last):
                 raise ReleaseActError(f"no release to {site.environment}: {self._why()}")
             time.sleep(LOOK_SECONDS)
         if entry.outcome == REFUSED:

@@ -203,13 +203,14 @@ class Rehearsal:
 
     def _started(self, before: str | None) -> str:
         """The execution that was not there before."""
-        end = time.monotonic() + START_SECONDS
+        longest = START_SECONDS * self.plan.patience
+        end = time.monotonic() + longest
         while time.monotonic() < end:
             newest = latest_execution(self._client("sagemaker"), self.plan.pipeline)
             if newest is not None and newest != before:
                 return newest
             time.sleep(POLL_SECONDS)
-        raise RehearsalError(f"no run of {self.plan.pipeline} started within {START_SECONDS} seconds{self._said()}")
+        raise RehearsalError(f"no run of {self.plan.pipeline} started within {longest:.0f} seconds{self._said()}")
 
     def _said(self) -> str:
         """What the starter last said, for a run that never began."""

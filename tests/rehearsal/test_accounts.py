@@ -122,7 +122,7 @@ def test_each_environment_stands_in_its_own_account(organization: Organization, 
     }
 
     deployed = stacks(organization, name)
-    site = next(site for site in sites(load().environment("dev"), MODEL) if site.environment == name)
+    site = next(site for site in sites(load().environment("dev"), MODEL, load()) if site.environment == name)
     found = inventory(organization.aws.client, [(site, stack) for stack in sorted(deployed)])
 
     assert deployed == declared != set()
