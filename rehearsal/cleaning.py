@@ -7,26 +7,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rehearsal.cdk import CdkError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 BATCH = 500
+TRIES = 6
+"""Logs of the very accesses that empty buckets arrive in another one, sooner or later."""
+
 KEPT = ["sagemaker:endpoint-config", "sagemaker:model"]
 
 
 def clean(client: Callable[[str], Any], stages: Sequence[str], platform: str, destroy: Callable[[], None]) -> list[str]:
     """Empty what is full, destroy, remove what outlives stacks, and return the ARNs of what would not go."""
-    for stage in stages:
-        _stop(client("sagemaker"), stage)
-        _empty_buckets(client("s3"), stage)
-        _empty_repositories(client("ecr"), stage)
-        _empty_groups(client("sagemaker"), stage)
-    destroy()
+    for attempt in range(1, TRIES + 1):
+        for stage in stages:
+            _empty(client, stage)
+        try:
+            destroy()
+            break
+        except CdkError:
+            if attempt == TRIES:
+                raise
     _forget_parameters(client("ssm"), platform)
     tagging = client("resourcegroupstaggingapi")
     for arn in _left(tagging, platform):
         _delete(client("sagemaker"), arn)
     return _left(tagging, platform)
+
+
+def _empty(client: Callable[[str], Any], stage: str) -> None:
+    _stop(client("sagemaker"), stage)
+    _empty_buckets(client("s3"), stage)
+    _empty_repositories(client("ecr"), stage)
+    _empty_groups(client("sagemaker"), stage)
 
 
 def _pages(client: Any, operation: str, listed: str, **asked: Any) -> Iterator[Any]:
