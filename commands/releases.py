@@ -126,4 +126,5 @@ def release_place(environment: Environment, model: str) -> Any:
         requests=f"s3://{names.data_bucket}/{asynchronous_prefix(model)}/requests",
         shadow=names.shadow_parameter(model),
         platform=names.platform,
+        crowns=config.crowns(environment),
     )

@@ -15,6 +15,7 @@ class Place:
 
     `form` is how the model is served; `records` is the bucket of provenance records, `requests` the S3
     URI under which a queue takes requests, `shadow` the parameter that names the version in the shadow, if any may be.
+    Where it `crowns`, what serves is the champion: what the next training has to beat.
     """
 
     model: str
@@ -34,6 +35,7 @@ class Place:
     requests: str = ""
     shadow: str = ""
     platform: str = "slipway"
+    crowns: bool = False
 
     @property
     def tags(self) -> dict[str, str]:

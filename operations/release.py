@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from operations.place import Place
     from operations.versions import Checked
 
-CROWNING = "Production"
-"""What serves here is the champion: what the next training has to beat."""
-
 BACK = "rollback"
 COMMAND, ROLLBACK = Asked(), Asked(BACK)
 
@@ -209,7 +206,7 @@ class Releaser:
         failure = failure or self._prove(lease, checked)
         lease.renew()
         if failure is None:
-            if self.place.stage == CROWNING:
+            if self.place.crowns:
                 make_champion(self.client("s3"), self.client("sagemaker"), self.place.champion, arn)
             ended = self.journal.end(entry, SUCCEEDED, "", time.monotonic() - begun)
             collect(self.client, self.place, self.tell)

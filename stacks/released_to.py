@@ -28,7 +28,7 @@ class ReleasedTo:
         others = [each for each in config.released_from(registry) if each.name != registry.name]
         return cls(
             environments=tuple(Names.of(config.platform, each) for each in others),
-            crowning=tuple(Names.of(config.platform, each) for each in others if each.stage == "Production"),
+            crowning=tuple(Names.of(config.platform, each) for each in others if config.crowns(each)),
             models=tuple(models()),
             organization_id=config.platform.organization_id,
         )

@@ -13,6 +13,7 @@ from stacks.budget_settings import BudgetSettings
 from stacks.delivery_settings import ORDER, DeliverySettings, TurnSettings
 from stacks.guardrail_settings import GuardrailsSettings
 from stacks.persona_settings import PersonasSettings
+from stacks.promotion_settings import Promote  # noqa: TC001 pydantic reads it
 from stacks.rollout_settings import RolloutSettings  # noqa: TC001 pydantic reads it
 from stacks.serving_settings import ServingSettings  # noqa: TC001 pydantic reads it
 from stacks.shapes import InstanceType, LogDays, Settings
@@ -271,6 +272,7 @@ class Platform(Settings):
         "left out, each environment trains for itself",
         examples=["dev"],
     )
+    promote: Promote = None
     organization_id: str | None = Field(
         None,
         pattern=r"^o-[a-z0-9]{10,32}$",

@@ -133,7 +133,7 @@ class EnvironmentStage(cdk.Stage):
             names=names,
             registry=registry,
             models=models(),
-            crowns=environment.stage == "Production",
+            crowns=self._config.crowns(environment),
             deliverers=deliverers(self._config),
             shared=self._shared(environment.serving.log_retention_days),
         )

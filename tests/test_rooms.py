@@ -81,6 +81,8 @@ OFFLINE = (
     "stacks/instance_types.py",
     "stacks/names.py",
     "stacks/needs.py",
+    "stacks/promotion_rules.py",
+    "stacks/promotion_settings.py",
     "stacks/released_to.py",
     "stacks/rollout_rules.py",
     "stacks/rollout_settings.py",

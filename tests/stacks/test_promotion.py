@@ -1,0 +1,101 @@
+"""The styles of promotion: what must agree in the configuration, and what each makes of the rooms."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Assembly, synthesize
+from promotion_world import MODEL, styled
+
+from commands.releases import release_place
+from stacks.config import ConfigError, load
+from stacks.names import Names
+from stacks.promotion_settings import style_of
+
+SERVES = {"Budgets", "Governance", "Network", "Notices", "Data", "Releases", "ServingFlightDelay", "Personas"}
+TRAINS = {"Image", "Triggers", "RegistryFlightDelay", "TrainingFlightDelay", "Delivery"}
+
+
+def said(environments: Path, old: str, new: str) -> list[str]:
+    """Mistakes when platform.toml says something else."""
+    file = environments / "platform.toml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    try:
+        load(environments)
+    except ConfigError as error:
+        return error.mistakes
+    return []
+
+
+REGISTRY = 'registry = "dev"'
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f'{REGISTRY}\npromote = "version"', ""),
+        (f'{REGISTRY}\npromote = "copy"', ""),
+        (f'{REGISTRY}\npromote = "code"', "promote = 'code': each environment trains for itself, but registry = 'dev'"),
+        (f'{REGISTRY}\npromote = "move"', "promote = 'move': input should be 'version', 'copy' or 'code'"),
+        ('promote = "version"', "promote = 'version': goes with `registry`, which is missing; name the environment"),
+        ('promote = "copy"', "promote = 'copy': goes with `registry`, which is missing; name the environment that"),
+    ],
+)
+def test_what_contradicts_itself_is_told_with_the_fix(environments: Path, text: str, told: str) -> None:
+    found = [mistake for mistake in said(environments, REGISTRY, text) if "promote" in mistake]
+
+    assert [told in mistake for mistake in found] == ([True] if told else [])
+
+
+def test_left_out_it_follows_from_the_registry() -> None:
+    platform = load().platform
+
+    assert (platform.promote, style_of(platform)) == (None, "version")
+    assert style_of(platform.model_copy(update={"registry": None})) == "code"
+
+
+def rooms(assembly: Assembly, environment: str) -> dict[str, dict[str, Any]]:
+    prefix = f"slipway{environment}"
+    return {name.removeprefix(prefix)[:-8]: t for name, t in assembly.templates.items() if name.startswith(prefix)}
+
+
+@pytest.fixture(scope="module")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    return synthesize(tmp_path_factory.mktemp("code") / "cdk.out", config=styled("code"))
+
+
+@pytest.mark.parametrize("name", ["dev", "staging", "prod"])
+def test_with_code_each_environment_is_a_platform_of_its_own(
+    code: Assembly, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = styled("code")
+    names = Names.of(config.platform, config.environment(name))
+    others = [each.account for each in config.environments if each.name != name]
+    made = rooms(code, name)
+    (approvals,) = (
+        one["Properties"]["Environment"]["Variables"]["SLIPWAY_SETTINGS"]
+        for one in made["Delivery"]["Resources"].values()
+        if one["Type"] == "AWS::Lambda::Function"
+    )
+
+    monkeypatch.setattr("commands.releases.load", lambda: config)
+    place = release_place(config.environment(name), MODEL)
+
+    assert set(made) == SERVES | TRAINS
+    assert [account for account in others if account in json.dumps(made)] == []
+    assert json.loads(approvals)["targets"] == [{"environment": name, "stage": config.environment(name).stage}]
+    assert (place.group, place.champion.bucket, place.crowns) == (names.group_arn(MODEL), names.runs_bucket, True)
+
+
+def test_the_reader_of_the_configuration_knows_who_crowns() -> None:
+    crowns = {
+        style: [each.name for each in styled(style).environments if styled(style).crowns(each)]
+        for style in ("version", "copy", "code")
+    }
+
+    assert crowns == {"version": ["prod"], "copy": ["prod"], "code": ["dev", "prod", "staging"]}
