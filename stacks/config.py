@@ -65,6 +65,10 @@ class Config(Settings):
         """The environment that trains the models which this one serves: itself, or the platform's registry."""
         return self.environment(self.platform.registry) if self.platform.registry else environment
 
+    def holder_of(self, environment: Environment) -> Environment:
+        """The environment whose registry holds what this one serves: itself, if versions are copied to it."""
+        return environment if style_of(self.platform) == "copy" else self.registry_of(environment)
+
     def crowns(self, environment: Environment) -> bool:
         """Whether what serves there is what trainings have to beat: in production, and wherever each has its own."""
         return environment.stage == "Production" or style_of(self.platform) == "code"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from stacks.function import Shared
     from stacks.names import Names
+    from stacks.route import Route
 
 
 class Releases(cdk.Stack):
@@ -33,17 +34,16 @@ class Releases(cdk.Stack):
         id: str,
         *,
         names: Names,
-        registry: Names,
-        models: Sequence[str],
-        crowns: bool,
+        route: Route,
         deliverers: Sequence[str],
         shared: Shared,
     ) -> None:
         super().__init__(scope, id, description="Desired versions, leases and journal of releases")
         self._names, self._shared = names, shared
         self.table = self._table()
+        models, registry = route.models, route.holds
         serving_deployer(self, "Deployer", models=models, names=names, registry=registry, key=shared.key)
-        releaser = releaser_role(self, "Releaser", names=names, registry=registry, models=models, crowns=crowns)
+        releaser = releaser_role(self, "Releaser", names=names, route=route)
         grant_journal(releaser, names=names, models=models, table=self.table, key=shared.key)
         verifier_role(self, "Verifier", names=names, registry=registry, models=models, deliverers=deliverers)
         self._parameters(models)

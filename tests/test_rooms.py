@@ -87,6 +87,7 @@ OFFLINE = (
     "stacks/rollout_rules.py",
     "stacks/rollout_settings.py",
     "stacks/resource_control.py",
+    "stacks/route.py",
     "stacks/schema.py",
     "stacks/service_control.py",
     "stacks/serving_rules.py",
