@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +100,77 @@ def test_the_reader_of_the_configuration_knows_who_crowns() -> None:
     }
 
     assert crowns == {"version": ["prod"], "copy": ["prod"], "code": ["dev", "prod", "staging"]}
+
+
+COPIES = {"Copies", "RegistryFlightDelay"}
+TRAINER = re.compile(r"111111111111|slipway-dev")
+ROLE = re.compile(r"arn:aws:iam::(?:222222222222|333333333333):role/([A-Za-z0-9-]+)")
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    return synthesize(tmp_path_factory.mktemp("copy") / "cdk.out", config=styled("copy"))
+
+
+def test_with_copies_an_environment_has_a_registry_and_nothing_that_trains(copy: Assembly) -> None:
+    assert set(rooms(copy, "dev")) == SERVES | TRAINS
+    for name in ("staging", "prod"):
+        made = rooms(copy, name)
+        kept = {
+            resource["Properties"].get("BucketName", "").split("-")[2]
+            for resource in made["Data"]["Resources"].values()
+            if resource["Type"] == "AWS::S3::Bucket" and "BucketName" in resource["Properties"]
+        }
+        assert set(made) == SERVES | COPIES
+        assert kept == {"data", "provenance", "runs"}
+
+
+@pytest.mark.parametrize("name", ["staging", "prod"])
+def test_nothing_there_speaks_of_where_models_are_trained_but_the_releaser(copy: Assembly, name: str) -> None:
+    """Its trust names the build of the release pipeline, its policy what it copies, and where the champion lies."""
+    speaks = {
+        f"{room}/{logical}"
+        for room, template in rooms(copy, name).items()
+        for logical, resource in template["Resources"].items()
+        if TRAINER.search(json.dumps(resource))
+    }
+
+    assert {one.split("/")[1][:-8] for one in speaks} == {"Releaser", "ReleaserDefaultPolicy"}
+    assert {one.split("/")[0] for one in speaks} == {"Releases"}
+
+
+def test_where_models_are_trained_only_releasers_are_let_in(copy: Assembly, assembly: Assembly) -> None:
+    def let_in(made: Assembly) -> set[str]:
+        return set(ROLE.findall(json.dumps(rooms(made, "dev"))))
+
+    assert let_in(copy) == {"slipway-staging-releaser", "slipway-prod-releaser"}
+    assert let_in(assembly) > let_in(copy)
+
+
+@pytest.mark.parametrize("name", ["staging", "prod"])
+def test_only_the_releaser_writes_where_copies_lie_and_nobody_deletes(copy: Assembly, name: str) -> None:
+    names = Names.of(styled("copy").platform, styled("copy").environment(name))
+    policies = {
+        logical[:-14]: {s["Sid"]: s for s in resource["Properties"]["PolicyDocument"]["Statement"] if "Sid" in s}
+        for logical, resource in rooms(copy, name)["Data"]["Resources"].items()
+        if resource["Type"] == "AWS::S3::BucketPolicy"
+    }
+
+    for bucket in ("Runs", "Provenance"):
+        written = policies[bucket]["OnlyTheReleaserWrites"]
+        assert written["Condition"] == {"ArnNotLike": {"aws:PrincipalArn": names.role_arn(names.releaser)}}
+        assert (written["Effect"], policies[bucket]["NobodyDeletes"]["Effect"]) == ("Deny", "Deny")
+
+
+def test_a_release_knows_what_it_copies_from_where_to_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = styled("copy")
+    monkeypatch.setattr("commands.releases.load", lambda: config)
+    dev, prod = (Names.of(config.platform, config.environment(name)) for name in ("dev", "prod"))
+
+    trains, serves = (release_place(config.environment(name), MODEL) for name in ("dev", "prod"))
+
+    assert trains.copying is None
+    assert (serves.group, serves.records) == (prod.group_arn(MODEL), prod.provenance_bucket)
+    assert (serves.copying.group, serves.copying.records) == (dev.group_arn(MODEL), dev.provenance_bucket)
+    assert serves.copying.images == f"{prod.account}.dkr.ecr.eu-west-1.amazonaws.com/slipway-prod-job"
+    assert (serves.champion.bucket, serves.crowns) == (dev.runs_bucket, True)

@@ -8,15 +8,18 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_s3 as s3
 from conftest import Assembly, synthesize
+from promotion_world import styled
 from studio_world import with_studio
 
 from stacks.permissions import allow
 
 
-@pytest.fixture(scope="module", params=["as committed", "with Studio"])
+@pytest.fixture(scope="module", params=["as committed", "with Studio", "with copies"])
 def validated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     folder = tmp_path_factory.mktemp("validated") / "cdk.out"
-    return with_studio(folder, nag=True) if request.param == "with Studio" else synthesize(folder, nag=True)
+    if request.param == "with Studio":
+        return with_studio(folder, nag=True)
+    return synthesize(folder, nag=True, config=styled("copy") if request.param == "with copies" else None)
 
 
 def test_every_finding_is_fixed_or_acknowledged(validated: Assembly) -> None:
