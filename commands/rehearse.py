@@ -62,8 +62,16 @@ def rehearsal_plan(env: str, model: str, **how: Any) -> Any:
     """What the rehearsal of an environment and a model needs to know; `how` changes the way it is told."""
     from operations.champion import ChampionPlace
     from rehearsal.plan import Plan
+    from rehearsal.scenes import PRODUCTION, STAGING
 
     environment, names = chosen(env, model)
+    served = tuple(sites(environment, model))
+    lacking = {STAGING, PRODUCTION} - {site.place.stage for site in served}
+    if lacking:
+        raise UsageError(
+            f"no environment of stage {' or '.join(sorted(lacking))} takes versions of {env}, and the story releases "
+            f'to both: say registry = "{env}" in environments/platform.toml to rehearse it'
+        )
     return Plan(
         root=ROOT,
         account=environment.account,
@@ -78,7 +86,7 @@ def rehearsal_plan(env: str, model: str, **how: Any) -> Any:
         periods_prefix=periods_prefix(model),
         champion=ChampionPlace(names.runs_bucket, champion_prefix(model)),
         commit=commit(),
-        sites=tuple(sites(environment, model)),
+        sites=served,
         organization=load().platform.organization_id,
         **how,
     )

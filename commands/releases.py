@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.choice import console, known_model, place_of, session_of, training_place
+from commands.choice import UsageError, console, known_model, place_of, session_of, training_place
 from stacks.config import load
 from stacks.names import Names, asynchronous_prefix, champion_prefix, runs_prefix
 from stacks.route import Route
@@ -45,6 +45,14 @@ def rollback(
     releaser, who = _releaser(env, model)
     entry = releaser.rollback(version, Asked("rollback", who))
     console.print(f"{entry.version} is live again in {env} after {entry.seconds:.0f} s; before it was {entry.previous}")
+
+
+def copy(env: Where, model: Model, version: Version) -> None:
+    """Bring an approved version to an environment that serves copies, without serving it, for its shadow."""
+    releaser, _ = _releaser(env, model)
+    if releaser.place.copying is None:
+        raise UsageError(f"{env} serves versions from where they are trained; copies are for promote = 'copy'")
+    console.print(releaser.copy(version))
 
 
 def status(env: Where, model: Model) -> None:

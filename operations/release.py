@@ -99,6 +99,12 @@ class Releaser:
                 )
             return self._release(lease, wanted[0], asked)
 
+    def copy(self, version: str) -> str:
+        """Bring a version here without serving it, so that it can stand in the shadow; its ARN here."""
+        arn = copies.named(self.client, self.place, version)
+        with self.journal.lease() as lease:
+            return copies.checked(self.client, self.place, arn, again=False, renew=lease.renew).arn
+
     @contextmanager
     def _people_hear(self, version: str) -> Iterator[None]:
         """Whoever approved a version sees no command's output: what was refused or taken back is told."""

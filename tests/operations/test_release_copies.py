@@ -116,6 +116,21 @@ def test_a_release_that_was_overtaken_while_it_copied_registers_nothing(world: C
     assert (world.copies, world.live) == ({}, "none")
 
 
+def test_what_was_copied_without_being_served_may_stand_in_the_shadow(world: CopyingWorld) -> None:
+    first, second = approved(world), approved(world)
+    (copy,) = released(world, first)
+    world.parameters["/shadow"] = second
+    releaser = replace(world.releaser(), place=replace(world.place, shadow="/shadow"))
+
+    with pytest.raises(VersionError, match="in the shadow: .* is no version of"):
+        releaser.release(first)
+    world.parameters["/shadow"] = releaser.copy("2")
+
+    assert world.copies[second] == world.parameters["/shadow"]
+    assert truth(world) == (copy, copy)
+    assert releaser.release(first).version == copy
+
+
 # Without the account that trained.
 
 

@@ -11,6 +11,8 @@ import pytest
 from conftest import Assembly, synthesize
 from promotion_world import MODEL, styled
 
+from commands.choice import UsageError
+from commands.rehearse import rehearsal_plan
 from commands.releases import release_place
 from stacks.config import ConfigError, load
 from stacks.names import Names
@@ -51,6 +53,25 @@ def test_what_contradicts_itself_is_told_with_the_fix(environments: Path, text: 
     found = [mistake for mistake in said(environments, REGISTRY, text) if "promote" in mistake]
 
     assert [told in mistake for mistake in found] == ([True] if told else [])
+
+
+def test_ready_images_are_not_copied(environments: Path) -> None:
+    dev, ready = environments / "dev.toml", "111111111111.dkr.ecr.eu-west-1.amazonaws.com/ml/job:1"
+    uris = f'image_uri = "{ready}"\nserve_image_uri = "{ready}-serve"\n'
+    dev.write_text(dev.read_text().replace("[image]\n", f"[image]\n{uris}"))
+
+    (found,) = said(environments, REGISTRY, f'{REGISTRY}\npromote = "copy"')
+
+    assert "dev.toml: image.serve_image_uri = " in found
+    assert 'remove the ready ones, or say promote = "version"' in found
+
+
+def test_without_staging_and_production_there_is_nothing_to_rehearse(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("choice", "rehearse", "releases"):
+        monkeypatch.setattr(f"commands.{module}.load", lambda: styled("code"))
+
+    with pytest.raises(UsageError, match="no environment of stage Production takes versions of staging"):
+        rehearsal_plan("staging", MODEL)
 
 
 def test_left_out_it_follows_from_the_registry() -> None:
