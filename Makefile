@@ -13,6 +13,9 @@ unexport UV_PYTHON VIRTUAL_ENV PYTHONHOME PYTHONPATH
 help:
 	@echo "make rehearse   deploy to an embedded AWS, train, release, roll back (ARGS=\"--keep\", ARGS=\"--json FILE\")"
 	@echo "make rehearse-governance   roll out to an organization, and see who may what (ARGS=\"--json FILE\")"
+	@echo "make rehearse-delivery   push changes through the pipeline into four accounts (ARGS=\"--json FILE\")"
+	@echo "make check      what takes seconds of \`make test\`: configuration and style"
+	@echo "make synth      the templates of everything, to cdk.out"
 	@echo "make test       every check that CI runs"
 	@echo "make test-long  what takes minutes: faults at random moments, several accounts, the AWS CLI"
 	@echo "make test-sdk   the same pipeline by the SageMaker SDK (installs a gigabyte)"
@@ -21,11 +24,23 @@ help:
 	@echo "make setup      only install: the environments .venv*, and node_modules"
 
 rehearse: setup
-	@slipway rehearse $(ARGS)
+	@python -m cli rehearse $(ARGS)
 
 # The story is the product's; who decides in it is the tests' simulator of IAM.
 rehearse-governance: setup tests/governance/simulator/node_modules/.ready
 	@PYTHONPATH=$(CURDIR):$(CURDIR)/tests python tests/governance/rehearse.py $(ARGS)
+
+# Python's own way to the command: a build has a checkout of its own, and .venv/bin/slipway is of the one it was made in.
+rehearse-delivery: setup
+	@python -m cli rehearse-delivery $(ARGS)
+
+check: .venv/.ready node_modules/.ready
+	@python -m cli check && ruff check --no-cache .
+
+# The commit is said from outside, because a synth must not depend on git.
+COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+synth: .venv/.ready node_modules/.ready
+	@cdk synth --quiet --context commit='$(COMMIT)' $(ARGS)
 
 # Tests run beside each other, a core each; whatever shares a world stays together (tests/conftest.py).
 test: setup tests/governance/simulator/node_modules/.ready
@@ -143,4 +158,4 @@ lock: .tools/uv/.ready
 	  $(LOCK) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; \
 	done
 
-.PHONY: help rehearse rehearse-governance test test-sdk test-long image-test bench setup lock
+.PHONY: help check rehearse rehearse-delivery rehearse-governance synth test test-sdk test-long image-test bench setup lock

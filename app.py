@@ -1,4 +1,4 @@
-"""The CDK app: each environment file becomes one stage; what the organization forbids is a stack beside them."""
+"""The CDK app: each environment file becomes one stage; guardrails and GitHub's roles are stacks beside them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from stacks.baseline_names import ROLLOUT
 from stacks.code_delivery import CodeDelivery
 from stacks.config import load
 from stacks.delivery_names import DELIVERY
+from stacks.github import GitHub
 from stacks.guardrails import Guardrails
 from stacks.rollout import RolloutStage
 from stacks.stage import EnvironmentStage
@@ -30,6 +31,8 @@ def build(app: cdk.App) -> cdk.App:
         RolloutStage(app, config=config)
     if config.platform.guardrails.account and not only:
         Guardrails(app, f"{config.platform.name}-Guardrails", config=config)
+    if config.platform.github and not only:
+        GitHub(app, f"{config.platform.name}-GitHub", config=config)
     return app
 
 

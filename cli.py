@@ -7,7 +7,19 @@ import sys
 
 import typer
 
-from commands import data, delivery, doctor, guardrails, platform, rehearse, releases, rollout, runs, studio
+from commands import (
+    data,
+    delivery,
+    doctor,
+    guardrails,
+    platform,
+    rehearse,
+    rehearse_delivery,
+    releases,
+    rollout,
+    runs,
+    studio,
+)
 from stacks.config import ConfigError
 
 STOPPED = 130
@@ -20,6 +32,7 @@ for verb in (
     platform.synth,
     doctor.doctor,
     rehearse.rehearse,
+    rehearse_delivery.rehearse_delivery,
     runs.train,
     runs.retry,
     runs.stop,

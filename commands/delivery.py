@@ -15,8 +15,12 @@ from stacks.delivery_names import CHANGES_PREFIX, DeliveryNames, bootstrap_role,
 
 if TYPE_CHECKING:
     from operations.changes import Changes
+    from stacks.names import Names
     from stacks.settings import Environment
 
+COMPARED = (
+    "templates were compared: what comes of SSM parameters is not seen, the reviewer's role is not yours to take on"
+)
 Where = Annotated[str, typer.Argument(metavar="ENVIRONMENT", help="A file of environments/, without .toml.")]
 Assembly = Annotated[Path, typer.Option("--app", help="Where `make synth` wrote the templates.")]
 Execution = Annotated[str, typer.Option(help="The pipeline's execution whose review this is; builds give it.")]
@@ -28,7 +32,7 @@ def changes(
 ) -> None:
     """What a deployment would change, and which permissions it would widen."""
     environment, names = place_of(env)
-    found = _changes(environment, names.prefix, app)
+    found = _changes(environment, names, app)
     if not execution:
         _print(found)
         return
@@ -52,24 +56,24 @@ def verify(env: Where) -> None:
     console.print(f"{env} works")
 
 
-def _changes(environment: Environment, stage: str, app: Path) -> Changes:
-    """As deployments see it: with the roles of the bootstrap."""
+def _changes(environment: Environment, names: Names, app: Path) -> Changes:
+    """With roles that can look and make change sets, and not deploy; before the first deployment there is one less."""
     import boto3
 
     from operations.assembly import stacks_of
     from operations.changes import Describer
-    from operations.identity import become
+    from operations.identity import IdentityError, become
 
-    stacks = stacks_of(app, stage)
+    stacks = stacks_of(app, names.prefix)
     session = boto3.Session(region_name=environment.region)
 
-    def role(kind: str) -> Any:
-        return become(session, bootstrap_role(kind, environment.account, environment.region), environment.region)
-
-    deploying = cache(role("deploy").client)
-    return Describer(deploying, lambda service: role("file-publishing").client(service)).describe(
-        environment.name, stacks
-    )
+    lookup = bootstrap_role("lookup", environment.account, environment.region)
+    reading = become(session, lookup, environment.region)
+    try:
+        asking = cache(become(session, names.role_arn(names.reviewer), environment.region).client)
+    except IdentityError:
+        asking = None
+    return Describer(cache(reading.client), asking).describe(environment.name, stacks)
 
 
 def _review(environment: Environment, execution: str) -> Any:
@@ -78,9 +82,9 @@ def _review(environment: Environment, execution: str) -> Any:
     from operations.review import Review
 
     config = load()
-    if config.platform.delivery is None:
+    names = DeliveryNames.of(config.platform)
+    if names is None:
         raise UsageError("--execution goes with [delivery] in environments/platform.toml, which says nothing of it")
-    names = DeliveryNames.of(config)
     together = next(turn for turn in config.in_turn if environment in turn)
     return Review(
         client=cache(boto3.Session(region_name=names.region).client),
@@ -104,4 +108,6 @@ def _print(found: Changes) -> None:
             console.print(f"  {change.action.lower()}{anew} {change.resource} {change.kind}{because}")
     for each in found.widened:
         console.print(f"widens  {each}")
+    if found.compared:
+        console.print(COMPARED)
     console.print(found.summary)

@@ -12,7 +12,6 @@ import typer
 from commands.choice import UsageError, console
 from commands.examined import delivery_target, environment_target, here
 from stacks.config import load
-from stacks.delivery_names import DeliveryNames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,8 +27,12 @@ def doctor(
         list[str] | None, typer.Argument(metavar="[ENVIRONMENT]...", help="Files of environments/; all if left out.")
     ] = None,
     *,
-    delivery: Annotated[str, typer.Option(help="The account that deliveries come from; left out, that of [delivery].")] = "",
-    connection: Annotated[str, typer.Option(help="The connection to where the source lies; left out, that of [delivery].")] = "",
+    delivery: Annotated[
+        str, typer.Option(help="The account that deliveries come from; left out, that of [delivery].")
+    ] = "",
+    connection: Annotated[
+        str, typer.Option(help="The connection to where the source lies; left out, that of [delivery].")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON, for machines.")] = False,
 ) -> None:
     """Look whether tools, accounts and what is deployed are in order; say the fix for what is not. Changes nothing."""
@@ -43,7 +46,7 @@ def targets(chosen: list[str], delivery: str, connection: str) -> list[Target]:
     config = load()
     settings = config.platform.delivery
     if settings and not connection and not delivery:
-        delivery, connection = DeliveryNames.of(config).account, settings.source.connection_arn or ""
+        delivery, connection = settings.account, settings.source.connection_arn or ""
     known = CONNECTION.fullmatch(connection)
     if delivery and not ACCOUNT.fullmatch(delivery):
         raise UsageError(f"--delivery {delivery}: an account has 12 digits, such as 444444444444")

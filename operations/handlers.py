@@ -11,11 +11,12 @@ from operations import desired
 from operations.approvals import Approvals, Target
 from operations.champion import ChampionPlace
 from operations.images import Image, ImageError
-from operations.listings import DataPlace, starts_a_run
+from operations.listings import DataPlace, has_periods, starts_a_run
 from operations.notices import SUBJECT_LIMIT, notice
 from operations.periods import READY_MANIFEST, PeriodError
 from operations.proof import ProofError
 from operations.requests import Door
+from operations.sources import change_of
 from operations.starter import ModelPlace, RequestError, Starter
 from operations.turns import TurnTable
 
@@ -27,18 +28,21 @@ Json = dict[str, Any]
 SETTINGS = "SLIPWAY_SETTINGS"
 ENDED_EVENT = "SageMaker Model Building Pipeline Execution Status Change"
 ARRIVED_EVENT = "Object Created"
+CHANGED_EVENT = "Parameter Store Change"
+BUILT_EVENT = "CodeBuild Build State Change"
 IGNORED: Json = {"outcome": "ignored"}
+REFUSALS = (ImageError, RequestError, PeriodError)
 
 
 def start(event: Json, _context: object) -> Json:
-    """The starter: takes requests, arrivals of manifests, and the ends of executions."""
+    """The starter: takes requests, arrivals of manifests, changes of code, and the ends of executions and builds."""
     import boto3
 
     settings = json.loads(os.environ[SETTINGS])
     starter = starter_of(settings, boto3.client)
     try:
         return route(event, starter)
-    except (ImageError, RequestError, PeriodError) as error:
+    except REFUSALS as error:
         # Whoever called gets the answer; nobody waits for the answer to an event, so people are told.
         if not event.get("answered"):
             boto3.client("sns").publish(
@@ -94,13 +98,23 @@ def starter_of(settings: Mapping[str, Any], client: Any) -> Starter:
             data=DataPlace(settings["data_bucket"], place["periods"], place["listings"]),
             champion=ChampionPlace(settings["runs_bucket"], place["champion"]),
             owner=place["owner"],
+            source=place["source"],
         )
         for name, place in settings["models"].items()
     }
     ranges = {name: (least, most) for name, (least, most) in settings["ranges"].items()}
     table = TurnTable(client("dynamodb"), settings["table"])
     image = Image.of(settings["serve_image"])
-    return Starter(client("sagemaker"), client("s3"), table, models, lambda: image.digest(client("ecr")), ranges)
+    return Starter(
+        client("sagemaker"),
+        client("s3"),
+        table,
+        models,
+        lambda: image.digest(client("ecr")),
+        ranges,
+        unbuilt=lambda: bool(settings["image_build"]) and image.missing(client("ecr")),
+        ssm=client("ssm"),
+    )
 
 
 def route(event: Json, starter: Starter) -> Json:
@@ -110,6 +124,10 @@ def route(event: Json, starter: Starter) -> Json:
         return asdict(answer) if answer else IGNORED
     if event.get("detail-type") == ARRIVED_EVENT:
         return _arrived(event["detail"]["object"], starter)
+    if event.get("detail-type") == CHANGED_EVENT:
+        return _changed(event["detail"]["name"], starter)
+    if event.get("detail-type") == BUILT_EVENT:
+        return _built(event["detail"], starter)
     return asdict(starter.ask(event["ask"]))
 
 
@@ -124,6 +142,36 @@ def _arrived(arrived: Json, starter: Starter) -> Json:
         token = f"{arrived['key']}@{arrived.get('version-id') or arrived['etag']}"
         return asdict(starter.ask({"model": model, "reason": "arrival", "token": token, "started_by": "s3"}))
     return IGNORED
+
+
+def _changed(parameter: str, starter: Starter) -> Json:
+    """A model was deployed with other code in its folder: train it anew, unless its first period is still to come."""
+    for model, place in starter.models.items():
+        if place.source != parameter or not has_periods(starter.s3, place.data):
+            continue
+        if not (token := change_of(starter.ssm, parameter)):
+            return IGNORED
+        return asdict(starter.ask({"model": model, "reason": "code", "token": token, "started_by": "deployment"}))
+    return IGNORED
+
+
+def _built(build: Json, starter: Starter) -> Json:
+    """A build of the images ended: what waited for them begins; where it cannot, people hear of all of it."""
+    waiting = [model for model in starter.models if starter.table.read(model).waits_for_an_image]
+    if waiting and build["build-status"] != "SUCCEEDED":
+        raise ImageError(
+            f"build {build['build-id']} of the images ended: {build['build-status']}; see its log in CodeBuild. "
+            f"Runs of {', '.join(waiting)} wait for the next build that succeeds"
+        )
+    refused = []
+    for model in waiting:
+        try:
+            starter.built(model)
+        except REFUSALS as error:
+            refused.append(f"{model}: {error}")
+    if refused:
+        raise RequestError("\n".join(refused))
+    return {"outcome": "heard", "waited": waiting} if waiting else IGNORED
 
 
 def hear_approval(event: Json, _context: object) -> Json:

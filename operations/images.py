@@ -53,6 +53,15 @@ class Image:
             (found,) = ecr.describe_images(**self._repository, imageIds=[self.given])["imageDetails"]
         return str(found["imageDigest"])
 
+    def missing(self, ecr: Any) -> bool:
+        """Whether its repository holds no such image, as long as it is being built."""
+        with self._told():
+            try:
+                ecr.describe_images(**self._repository, imageIds=[self.given])
+            except ecr.exceptions.ImageNotFoundException:
+                return True
+        return False
+
     def scan(self, ecr: Any, digest: str) -> dict[str, Any]:
         """What a scan found in this content; asked by digest, because a tag could be moved in between."""
         with self._told():

@@ -24,6 +24,11 @@ class DataPlace:
     listings: str
 
 
+def has_periods(s3: Any, place: DataPlace) -> bool:
+    """Whether there is anything to train on."""
+    return bool(_manifests(s3, place))
+
+
 def latest_period(s3: Any, place: DataPlace) -> str:
     """The newest period that is complete."""
     names = _manifests(s3, place)

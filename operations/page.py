@@ -20,6 +20,10 @@ table { border-collapse: collapse; width: 100%; } td, th { text-align: left; pad
 .wider code { display: block; overflow-wrap: anywhere; margin: .35rem 0; }
 .none { border-left: 4px solid #17693a; background: #f1f8f3; padding: .7rem 1rem; margin: 1.2rem 0; }
 """
+COMPARED = (
+    "<p class=wider>Templates were compared, no change sets were made: what comes of SSM parameters is not seen."
+    " The role that makes change sets comes with this deployment, or may not be taken on from here.</p>"
+)
 WORDS = {"Add": "added", "Modify": "changed", "Remove": "removed", "Import": "imported"}
 
 
@@ -29,6 +33,7 @@ def page(changes: Changes, execution: str) -> str:
     parts = [
         f"<h1>What would change in {escape(changes.environment)}</h1>",
         f"<p class=quiet>execution {escape(execution)}</p><p>{escape(changes.summary)}</p>",
+        COMPARED if changes.compared else "",
         _permissions(changes),
         *map(_stack, changes.changing),
         f"<h2>Unchanged</h2><p class=quiet>{escape(', '.join(unchanged))}</p>" if unchanged else "",

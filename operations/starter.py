@@ -1,7 +1,8 @@
-"""Starts training, whatever asks for it: a person, the schedule, the arrival of a period, drift.
+"""Starts training, whatever asks for it: a person, the schedule, the arrival of a period, changed code, drift.
 
 One door for all of them: the same request is carried out once, one run a model at a time, the latest request waits and
-begins when the run ends. Why and for whom a run was started is part of it.
+begins when the run ends, or when the image it is to run in has been built. Why and for whom a run was started is part
+of it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 MANUAL = "manual"
-REASONS = (MANUAL, "schedule", "arrival", "drift")
+REASONS = (MANUAL, "schedule", "arrival", "code", "drift")
 TRAIN = "Train"
 """The step after which a model is somebody's."""
 
@@ -35,17 +36,21 @@ class RequestError(Exception):
 
 @dataclass(frozen=True)
 class ModelPlace:
-    """What the starter must know of a model; its owner is the author of what no person asked for."""
+    """What the starter must know of a model; its owner is the author of what no person asked for.
+
+    `source` is the parameter that says what its folder held when it was deployed last.
+    """
 
     pipeline: str
     data: DataPlace
     champion: ChampionPlace
     owner: str
+    source: str = ""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a request; `execution` is the one it started, or the one it waits for."""
+    """What became of a request; `execution` is the one it started, or the one it waits for if it is no image."""
 
     outcome: str
     execution: str
@@ -56,7 +61,8 @@ class Answer:
 class Starter:
     """`models` by name; `ranges` are the limits of pipeline parameters that are numbers, bounds included.
 
-    `image_digest` tells which content the server's image has now: a version of the run is bound to it.
+    `image_digest` tells which content the server's image has now: a version of the run is bound to it. `unbuilt` says
+    that its build is still to come; what nobody waits for the answer of waits for it.
     """
 
     sagemaker: Any
@@ -66,6 +72,8 @@ class Starter:
     image_digest: Callable[[], str]
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     now: Callable[[], float] = time.time
+    unbuilt: Callable[[], bool] = lambda: False
+    ssm: Any = None
 
     def ask(self, request: Mapping[str, Any]) -> Answer:
         """Carry out a request: {model, reason, token} and maybe {period, started_by, parameters}.
@@ -80,6 +88,8 @@ class Starter:
         before, after = self.table.change(model, lambda turns: self._decide(turns, asked))
         if asked["token"] in before.seen:
             return Answer(SEEN, before.execution, str(asked["period"]))
+        if after.request is None:  # the image may have been built before anybody knew that this waits for it
+            return self._pass_on(model) or Answer(WAITS, "", str(asked["period"]))
         if after.request != asked or before.request == asked:
             return Answer(WAITS, after.execution, str(asked["period"]))
         return Answer(STARTED, self._start(model, asked), str(asked["period"]))
@@ -91,10 +101,16 @@ class Starter:
                 return self._pass_on(model, execution)
         return None
 
+    def built(self, model: str) -> Answer | None:
+        """The image has been built: what waited for it begins, unless a run has the turn."""
+        self._adopt(model)
+        return self._pass_on(model)
+
     def _decide(self, turns: Turns, asked: dict[str, Any]) -> Turns:
         if asked["token"] in turns.seen:
             return turns
-        return turns.wait(asked) if turns.request else turns.take(asked, self.now())
+        waits = turns.request or (asked["reason"] != MANUAL and self.unbuilt())
+        return turns.wait(asked) if waits else turns.take(asked, self.now())
 
     def _free(self, model: str) -> None:
         """An end that nobody heard of must not block the model, nor a start that was broken off."""
@@ -104,7 +120,7 @@ class Starter:
         elif turns.broken_off(self.now()) and turns.request:
             self._start(model, turns.request)
         elif turns.request is None:
-            self._adopt(model)
+            self.built(model)
 
     def _adopt(self, model: str) -> None:
         """A run that was started or retried past this door, in Studio for one, has its turn all the same."""
@@ -118,11 +134,17 @@ class Starter:
 
         self.table.change(model, step)
 
-    def _pass_on(self, model: str, execution: str) -> Answer | None:
+    def _pass_on(self, model: str, execution: str = "") -> Answer | None:
+        """The turn of an execution that ended, or of nobody, goes to what waits, as soon as there is an image."""
+
         def step(turns: Turns) -> Turns:
-            return turns.pass_on(self.now()) if turns.execution == execution else turns
+            if turns.execution != execution or (turns.request and not execution):
+                return turns
+            return turns.rest() if turns.waiting and self.unbuilt() else turns.pass_on(self.now())
 
         before, after = self.table.change(model, step)
+        if after.request is None and after.waiting and not self.unbuilt():
+            return self._pass_on(model)  # built in the meantime, when it was not known that this waits for it
         if after == before or after.request is None:
             return None
         return Answer(STARTED, self._start(model, after.request), str(after.request["period"]))

@@ -49,12 +49,21 @@ class Turns:
 
     def pass_on(self, now: float) -> Turns:
         """Nothing runs any more, or what waited does."""
-        free = replace(self, request=None, execution="", since=0, waiting=None)
+        free = replace(self.rest(), waiting=None)
         return free.take(self.waiting, now) if self.waiting else free
+
+    def rest(self) -> Turns:
+        """Nothing runs any more, and what waits waits for something else."""
+        return replace(self, request=None, execution="", since=0)
 
     def broken_off(self, now: float) -> bool:
         """Whether a start was begun and never finished."""
         return self.request is not None and not self.execution and now - self.since > START_SECONDS
+
+    @property
+    def waits_for_an_image(self) -> bool:
+        """Whether a request waits though nobody has the turn."""
+        return self.request is None and self.waiting is not None
 
     def _remembered(self, request: dict[str, Any]) -> tuple[str, ...]:
         token = request["token"]

@@ -16,5 +16,6 @@ build() { # target, uri
   docker push "$2"
 }
 
-build serve "$SERVE_IMAGE_URI"
+# The server's last: whoever starts a run asks for that one, and needs both.
 build job "$IMAGE_URI"
+build serve "$SERVE_IMAGE_URI"

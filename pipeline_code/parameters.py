@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-REASONS = ("manual", "schedule", "arrival", "drift")
+REASONS = ("manual", "schedule", "arrival", "code", "drift")
 UNKNOWN = "unknown"
 TYPES = {int: "Integer", float: "Float"}
 

@@ -21,8 +21,13 @@ def parameters(stack: Stack, request: Json) -> dict[str, str]:
     return given
 
 
-def listed(parameters: dict[str, str]) -> list[Json]:
-    return [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
+def listed(parameters: dict[str, str], resolved: dict[str, str] | None = None) -> list[Json]:
+    """As given; of SSM parameters also what they say, whether they were given or are the template's default."""
+    values = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
+    known = {value["ParameterKey"]: value for value in values}
+    for name, value in (resolved or {}).items():
+        known.setdefault(name, {"ParameterKey": name})["ResolvedValue"] = value
+    return list(known.values())
 
 
 def described(stack: Stack) -> Json:

@@ -23,6 +23,16 @@ def changes(deployment: Deployment) -> list[Json]:
     return [{"Type": "Resource", "ResourceChange": change} for change in _changes(deployment)]
 
 
+def resolved(deployment: Deployment) -> dict[str, str]:
+    """What the SSM parameters of the template say now."""
+    declared = deployment.template.get("Parameters", {})
+    return {
+        name: str(deployment.values[name])
+        for name, parameter in declared.items()
+        if parameter["Type"].startswith("AWS::SSM::Parameter::Value")
+    }
+
+
 def _changes(deployment: Deployment) -> Iterator[Json]:
     template, stack = deployment.template, deployment.stack
     kept = {name for name in templates.in_order(template) if templates.wanted(template, name, deployment)}
@@ -32,6 +42,7 @@ def _changes(deployment: Deployment) -> Iterator[Json]:
             continue
         kind, old = template["Resources"][name]["Type"], stack.resources.get(name)
         if old is None:
+            _changed(deployment, name, {}, touched)  # what cannot be evaluated is no change set
             yield {"Action": "Add", "LogicalResourceId": name, "ResourceType": kind}
             continue
         changed = sorted(_changed(deployment, name, old.properties, touched))

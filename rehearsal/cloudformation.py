@@ -44,6 +44,7 @@ class ChangeSet:
     parameters: dict[str, str]
     tags: list[Json]
     changes: list[Json]
+    resolved: dict[str, str]
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     execution: str = "AVAILABLE"
 
@@ -148,6 +149,7 @@ class CloudFormation:
             parameters=parameters,
             tags=request.get("Tags", []),
             changes=change_sets.changes(deployment),
+            resolved=change_sets.resolved(deployment),
         )
         if kind == "UPDATE" and deployment.changes_nothing:
             made.execution = "UNAVAILABLE"
@@ -166,7 +168,7 @@ class CloudFormation:
             "ExecutionStatus": made.execution,
             "Status": "FAILED" if same else "CREATE_COMPLETE",
             "StatusReason": NO_CHANGES if same else None,
-            "Parameters": answers.listed(made.parameters),
+            "Parameters": answers.listed(made.parameters, made.resolved),
             "Tags": made.tags,
             "Changes": [] if same else made.changes,
         }
@@ -186,8 +188,10 @@ class CloudFormation:
         return {}
 
     def DeleteChangeSet(self, caller: Caller, request: Json) -> Json:  # noqa: N802
-        made = self._change_set(caller, request)
-        del self.regions[caller].change_sets[made.stack.name, made.name]
+        """One that is not there is gone already: the CDK CLI asks so before it makes its own."""
+        change_sets = self.regions[caller].change_sets
+        for key in [key for key, made in change_sets.items() if _is(made, request)]:
+            del change_sets[key]
         return {}
 
     def ListChangeSets(self, caller: Caller, request: Json) -> Json:  # noqa: N802
@@ -257,11 +261,10 @@ class CloudFormation:
         return self.regions[caller].stack(name_or_id)
 
     def _change_set(self, caller: Caller, request: Json) -> ChangeSet:
-        wanted, stack = request["ChangeSetName"], request.get("StackName")
         for made in self.regions[caller].change_sets.values():
-            if wanted == made.id or (wanted == made.name and stack in {made.stack.name, made.stack.id}):
+            if _is(made, request):
                 return made
-        raise ServiceError("ChangeSetNotFound", f"ChangeSet [{wanted}] does not exist")
+        raise ServiceError("ChangeSetNotFound", f"ChangeSet [{request['ChangeSetName']}] does not exist")
 
     def template(self, caller: Caller, request: Json) -> str:
         """The text of the template that a request gives, or names by its place in S3."""
@@ -274,6 +277,12 @@ class CloudFormation:
 
 
 VERBS = ("create_", "update_", "delete_", "describe_", "list_", "get_", "execute_", "validate_", "stop_", "set_")
+
+
+def _is(made: ChangeSet, request: Json) -> bool:
+    """Whether a request names this change set, by its ARN or by its name and stack."""
+    wanted, stack = request["ChangeSetName"], request.get("StackName")
+    return wanted == made.id or (wanted == made.name and stack in {made.stack.name, made.stack.id})
 
 
 def _soon(work: Callable[[], None]) -> None:

@@ -1,18 +1,14 @@
 """CodePipeline: executions really run, stage by stage, with their variables, in parallel or one after the other.
 
-Sources come from S3, builds are CodeBuild's, approvals wait for a person. Each action reads and writes artifacts in the
-pipeline's own bucket with the keys of its role.
+Sources come from S3, builds are CodeBuild's, approvals wait for a person, stacks are CloudFormation's. To create a
+pipeline starts nothing here, as its source is rarely there so early; what polls a source does not here, rules start it.
 https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html
 """
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from moto.codepipeline.responses import CodePipelineResponse
@@ -20,18 +16,10 @@ from moto.codepipeline.responses import CodePipelineResponse
 from rehearsal import events
 from rehearsal.api import Caller, Json, ServiceError, install
 from rehearsal.clock import clock
-from rehearsal.codepipeline_actions import (
-    ABANDON,
-    ACTIONS,
-    ENDED,
-    EXECUTION_ID,
-    WAIT,
-    Approvals,
-    Doing,
-    Execution,
-    references,
-    variables_of,
-)
+from rehearsal.codepipeline_again import stage_of, to_go_back_to, to_retry
+from rehearsal.codepipeline_check import check, overrides_of, variables_of
+from rehearsal.codepipeline_execution import ABANDON, ENDED, SUPERSEDED, WAIT, Execution, Kept
+from rehearsal.codepipeline_runs import begin, rollback_to
 from rehearsal.codepipeline_told import action_of, execution_of, stage_state, summary_of
 from rehearsal.paging import lower_page
 
@@ -40,51 +28,7 @@ if TYPE_CHECKING:
 
     from rehearsal.resources import Place
 
-PARALLEL, SUPERSEDED = "PARALLEL", "SUPERSEDED"
-KIND = "CodePipeline Pipeline Execution State Change"
-
-
-@dataclass
-class Kept:
-    """A pipeline and its executions, the oldest first; `lines` are those that wait for a stage, in order."""
-
-    declared: Json
-    executions: dict[str, Execution] = field(default_factory=dict)
-    tokens: dict[str, str] = field(default_factory=dict)
-    approvals: Approvals = field(default_factory=Approvals)
-    gate: threading.Condition = field(default_factory=threading.Condition)
-    lines: defaultdict[str, list[Execution]] = field(default_factory=lambda: defaultdict(list))
-    inside: dict[str, str] = field(default_factory=dict)
-
-    def line_up(self, execution: Execution, stage: str) -> None:
-        """Wait for a stage; where executions supersede each other, only the newest does."""
-        mode = execution.pipeline["executionMode"]
-        with self.gate:
-            if mode == SUPERSEDED:
-                for older in self.lines[stage]:
-                    older.status = "Superseded"
-                self.lines[stage].clear()
-            if mode != PARALLEL:
-                self.lines[stage].append(execution)
-            self.gate.notify_all()
-
-    def enter(self, execution: Execution, stage: str) -> bool:
-        """Whether its turn came; one that is stopped or superseded while it waits never gets in."""
-        line = self.lines[stage]
-        with self.gate:
-            if execution.pipeline["executionMode"] != PARALLEL:
-                self.gate.wait_for(lambda: execution.is_over or (line[0] is execution and stage not in self.inside))
-                if execution in line:
-                    line.remove(execution)
-                if not execution.is_over:
-                    self.inside[stage] = execution.id
-            return not execution.is_over
-
-    def leave(self, execution: Execution, stage: str) -> None:
-        with self.gate:
-            if self.inside.get(stage) == execution.id:
-                del self.inside[stage]
-            self.gate.notify_all()
+BY_HAND, BY_EVENT, TAKEN_BACK = "StartPipelineExecution", "CloudWatchEvent", "ManualRollback"
 
 
 class CodePipelines:
@@ -96,20 +40,24 @@ class CodePipelines:
 
     def install(self) -> None:
         install(CodePipelineResponse, {name: getattr(self, name) for name in dir(type(self)) if name[0].isupper()})
+        events.TARGETS["codepipeline"] = self._start_by_event
 
     def CreatePipeline(self, caller: Caller, request: Json) -> Json:  # noqa: N802 AWS's name
-        declared = {"executionMode": SUPERSEDED, "pipelineType": "V1", **request["pipeline"], "version": 1}
+        declared = _declared(request["pipeline"], 1)
         if declared["name"] in self.kept[caller]:
             raise ServiceError("PipelineNameInUseException", f"A pipeline with the name {declared['name']} exists")
-        _check(declared)
+        check(declared)
         self.kept[caller][declared["name"]] = Kept(declared)
         return {"pipeline": declared}
 
     def UpdatePipeline(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        """What changes nothing is no new version; with a new one, executions end where they go from stage to stage."""
         kept = self._pipeline(caller, request["pipeline"]["name"])
-        declared = {**kept.declared, **request["pipeline"], "version": kept.declared["version"] + 1}
-        _check(declared)
-        kept.declared = declared
+        version = kept.declared["version"]
+        if _declared(request["pipeline"], version) != kept.declared:
+            declared = _declared(request["pipeline"], version + 1)
+            check(declared)
+            kept.change(declared)
         return {"pipeline": kept.declared}
 
     def GetPipeline(self, caller: Caller, request: Json) -> Json:  # noqa: N802
@@ -128,19 +76,23 @@ class CodePipelines:
 
     def StartPipelineExecution(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         """The same client request token gives the same execution."""
-        kept = self._pipeline(caller, request["name"])
-        token = request.get("clientRequestToken")
+        return self._start(caller, request, BY_HAND, caller.role or caller.account)
+
+    def RetryStageExecution(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        kept = self._pipeline(caller, request["pipelineName"])
         with kept.gate:
-            if token in kept.tokens:
-                return {"pipelineExecutionId": kept.tokens[token]}
-            variables = variables_of(kept.declared, request)
-            trigger = caller.role or caller.account
-            execution = Execution(str(uuid.uuid4()), kept.declared, variables, trigger, clock.now())
+            execution, stages = to_retry(kept, request)
+            begin(self.place(caller), kept, execution, stages)
+        return {"pipelineExecutionId": execution.id}
+
+    def RollbackStage(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        kept = self._pipeline(caller, request["pipelineName"])
+        with kept.gate:
+            target, stage = to_go_back_to(kept, request)
+            trigger = {"triggerType": TAKEN_BACK, "triggerDetail": caller.role or caller.account}
+            execution = rollback_to(target, trigger)
             kept.executions[execution.id] = execution
-            if token:
-                kept.tokens[token] = execution.id
-            kept.line_up(execution, execution.pipeline["stages"][0]["name"])
-        threading.Thread(target=self._run, args=(caller, kept, execution), daemon=True).start()
+            begin(self.place(caller), kept, execution, [stage])
         return {"pipelineExecutionId": execution.id}
 
     def StopPipelineExecution(self, caller: Caller, request: Json) -> Json:  # noqa: N802
@@ -154,12 +106,31 @@ class CodePipelines:
             kept.gate.notify_all()
         return {"pipelineExecutionId": execution.id}
 
+    def DisableStageTransition(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        """Nobody gets into the stage until it is enabled again."""
+        kept = self._pipeline(caller, request["pipelineName"])
+        told = {"disabledReason": request["reason"], "lastChangedBy": caller.role, "lastChangedAt": clock.now()}
+        _inbound(request)
+        kept.shut[stage_of(kept, request)["name"]] = told
+        return {}
+
+    def EnableStageTransition(self, caller: Caller, request: Json) -> Json:  # noqa: N802
+        kept = self._pipeline(caller, request["pipelineName"])
+        _inbound(request)
+        with kept.gate:
+            kept.shut.pop(stage_of(kept, request)["name"], None)
+            kept.gate.notify_all()
+        return {}
+
     def GetPipelineExecution(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         return {"pipelineExecution": execution_of(self._execution(caller, request)[1])}
 
     def ListPipelineExecutions(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         kept = self._pipeline(caller, request["pipelineName"])
-        found = [summary_of(each) for each in list(kept.executions.values())]
+        wanted = request.get("filter", {}).get("succeededInStage", {}).get("stageName")
+        found = [
+            summary_of(each) for each in list(kept.executions.values()) if not wanted or _succeeded_in(each, wanted)
+        ]
         return lower_page("pipelineExecutionSummaries", found, request)
 
     def ListActionExecutions(self, caller: Caller, request: Json) -> Json:  # noqa: N802
@@ -172,11 +143,10 @@ class CodePipelines:
 
     def GetPipelineState(self, caller: Caller, request: Json) -> Json:  # noqa: N802
         kept = self._pipeline(caller, request["name"])
-        executions = list(kept.executions.values())
         return {
             "pipelineName": kept.declared["name"],
             "pipelineVersion": kept.declared["version"],
-            "stageStates": [stage_state(executions, stage) for stage in kept.declared["stages"]],
+            "stageStates": [stage_state(kept, stage) for stage in kept.declared["stages"]],
         }
 
     def PutApprovalResult(self, caller: Caller, request: Json) -> Json:  # noqa: N802
@@ -187,6 +157,32 @@ class CodePipelines:
         if not answered:
             raise ServiceError("InvalidApprovalTokenException", "The approval request already received a response")
         return {"approvedAt": clock.now()}
+
+    def _start(self, caller: Caller, request: Json, kind: str, detail: str) -> Json:
+        kept = self._pipeline(caller, request["name"])
+        token = request.get("clientRequestToken")
+        with kept.gate:
+            if token in kept.tokens:
+                return {"pipelineExecutionId": kept.tokens[token]}
+            execution = Execution(
+                str(uuid.uuid4()),
+                kept.declared,
+                variables_of(kept.declared, request),
+                {"triggerType": kind, "triggerDetail": detail},
+                clock.now(),
+                overrides_of(kept.declared, request),
+            )
+            kept.executions[execution.id] = execution
+            if token:
+                kept.tokens[token] = execution.id
+            begin(self.place(caller), kept, execution, kept.declared["stages"])
+        return {"pipelineExecutionId": execution.id}
+
+    def _start_by_event(self, delivery: events.Delivery) -> None:
+        """A rule starts it; what the rule's input says of variables and revisions is heard, any other event is not."""
+        caller = Caller(delivery.place.account, delivery.place.region)
+        given: Json = {key: delivery.event[key] for key in ("variables", "sourceRevisions") if key in delivery.event}
+        self._start(caller, {"name": delivery.resource, **given}, BY_EVENT, delivery.rule)
 
     def _pipeline(self, caller: Caller, name: str) -> Kept:
         if name not in self.kept[caller]:
@@ -202,94 +198,16 @@ class CodePipelines:
             raise ServiceError("PipelineExecutionNotFoundException", message)
         return kept, kept.executions[request["pipelineExecutionId"]]
 
-    def _run(self, caller: Caller, kept: Kept, execution: Execution) -> None:
-        place = self.place(caller)
-        _announce(place, execution, "STARTED")
-        try:
-            acting = place.acting_as(execution.pipeline["roleArn"])
-            for number, stage in enumerate(execution.pipeline["stages"]):
-                if number:
-                    kept.line_up(execution, stage["name"])
-                if not kept.enter(execution, stage["name"]):
-                    break
-                try:
-                    _run_stage(acting, kept, execution, stage)
-                finally:
-                    kept.leave(execution, stage["name"])
-        except Exception as error:  # noqa: BLE001 whatever keeps an execution from running is its failure
-            execution.status, execution.summary = "Failed", str(error)
-        with kept.gate:
-            if execution.status not in ENDED:
-                execution.status = "Stopped" if execution.stop else "Succeeded"
-        _announce(place, execution, execution.status.upper())
+
+def _declared(given: Json, version: int) -> Json:
+    return {"executionMode": SUPERSEDED, "pipelineType": "V1", **given, "version": version}
 
 
-def _run_stage(place: Place, kept: Kept, execution: Execution, stage: Json) -> None:
-    """Actions of one run order at the same time, those of the next when all of them have succeeded."""
-
-    def order(action: Json) -> int:
-        return int(action.get("runOrder", 1))
-
-    for _, together in groupby(sorted(stage["actions"], key=order), order):
-        actions = list(together)
-        if execution.is_over:
-            return
-        with ThreadPoolExecutor(max_workers=len(actions)) as at_once:
-            list(at_once.map(lambda each: _act(place, kept, execution, stage["name"], each), actions))
+def _inbound(request: Json) -> None:
+    if request["transitionType"] != "Inbound":
+        message = f"transitionType = {request['transitionType']}: the embedded AWS knows Inbound only"
+        raise ServiceError("ValidationException", message)
 
 
-def _act(place: Place, kept: Kept, execution: Execution, stage: str, action: Json) -> None:
-    kind = action["actionTypeId"]
-    told: Json = {
-        "pipelineExecutionId": execution.id,
-        "pipelineVersion": execution.pipeline["version"],
-        "actionExecutionId": str(uuid.uuid4()),
-        "stageName": stage,
-        "actionName": action["name"],
-        "startTime": clock.now(),
-        "status": "InProgress",
-        "input": {"actionTypeId": kind, "configuration": action.get("configuration", {})},
-    }
-    execution.actions.append(told)
-    try:
-        result = ACTIONS[kind["provider"]](Doing(place, kept.approvals, execution, action, told))
-        told.update(status="Succeeded", output={"executionResult": result})
-    except Exception as error:  # noqa: BLE001 whatever an action meets is its failure
-        result = told.get("output", {}).get("executionResult", {})
-        told["output"] = {"executionResult": {**result, "externalExecutionSummary": str(error)[:2048]}}
-        if execution.stop == ABANDON:
-            told["status"] = "Abandoned"
-        else:
-            told["status"], execution.status = "Failed", "Failed"
-            execution.summary = f"{action['name']}: {error}"
-    told["lastUpdateTime"] = clock.now()
-
-
-def _announce(place: Place, execution: Execution, state: str) -> None:
-    """https://docs.aws.amazon.com/codepipeline/latest/userguide/detect-state-changes-cloudwatch-events.html."""
-    pipeline = execution.pipeline
-    detail = {
-        "pipeline": pipeline["name"],
-        "execution-id": execution.id,
-        "state": state,
-        "version": pipeline["version"],
-    }
-    events.send(place, "aws.codepipeline", KIND, detail, [place.arn("codepipeline", pipeline["name"])])
-
-
-def _check(declared: Json) -> None:
-    """An action nobody carries out, or a variable nobody gives, is an error, as everywhere here."""
-    actions = [action for stage in declared["stages"] for action in stage["actions"]]
-    unknown = sorted({action["actionTypeId"]["provider"] for action in actions} - set(ACTIONS))
-    if unknown:
-        known = ", ".join(ACTIONS)
-        raise ServiceError("InvalidActionDeclarationException", f"no {', '.join(unknown)} here; known are {known}")
-    variables = {f"variables.{each['name']}" for each in declared.get("variables", [])}
-    strange = sorted({found for action in actions for found in references(action)} - variables - {EXECUTION_ID})
-    if strange:
-        raise ServiceError(
-            "InvalidActionDeclarationException",
-            f"#{{{'}, #{'.join(strange)}}} cannot be resolved; declared are {', '.join(sorted(variables)) or 'none'}",
-        )
-    if declared["pipelineType"] != "V2" and (variables or declared["executionMode"] != SUPERSEDED):
-        raise ServiceError("InvalidStructureException", "variables and execution modes need a pipeline of type V2")
+def _succeeded_in(execution: Execution, name: str) -> bool:
+    return any(stage["name"] == name and execution.passed(stage) for stage in execution.pipeline["stages"])

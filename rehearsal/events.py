@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
@@ -15,7 +16,7 @@ from moto.events.models import Rule, events_backends
 from moto.s3 import notifications
 
 from rehearsal import queue_alarms
-from rehearsal.api import Caller
+from rehearsal.api import Caller, ServiceError
 from rehearsal.clock import clock
 
 if TYPE_CHECKING:
@@ -107,9 +108,9 @@ def _try(place: Place, rule: Any, target: Json, event: Json) -> None:
     allowed = int(target.get("RetryPolicy", {}).get("MaximumRetryAttempts", len(RETRIES)))
     for attempt, seconds in enumerate((*RETRIES[:allowed], None)):
         try:
-            deliver(place, target["Arn"], event)
+            deliver(place, target["Arn"], event, rule.arn)
         except Exception as error:
-            final = isinstance(error, ClientError) and error.response["Error"]["Code"] not in PASSING
+            final = isinstance(error, ClientError | ServiceError) and _code(error) not in PASSING
             if final or seconds is None:
                 log.exception("EventBridge target %s of rule %s", target["Arn"], rule.name)
                 _keep(place, rule, target, event, (error, attempt))
@@ -125,11 +126,10 @@ def _keep(place: Place, rule: Any, target: Json, event: Json, failed: tuple[Exce
     if not queue:
         return
     error, retries = failed
-    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
     told = {
         "RULE_ARN": rule.arn,
         "TARGET_ARN": target["Arn"],
-        "ERROR_CODE": code,
+        "ERROR_CODE": _code(error),
         "ERROR_MESSAGE": str(error),
         "RETRY_ATTEMPTS": str(retries),
     }
@@ -143,36 +143,55 @@ def _keep(place: Place, rule: Any, target: Json, event: Json, failed: tuple[Exce
         log.exception("dead letter queue %s of rule %s", queue, rule.name)
 
 
-def deliver(place: Place, arn: str, event: Json) -> None:
+def _code(error: Exception) -> str:
+    if isinstance(error, ClientError):
+        return str(error.response["Error"]["Code"])
+    return error.code if isinstance(error, ServiceError) else type(error).__name__
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """An event on its way to a target: the resource of its ARN, and the rule that sent it, if one did."""
+
+    place: Place
+    resource: str
+    event: Json
+    rule: str = ""
+
+
+def deliver(place: Place, arn: str, event: Json, rule: str = "") -> None:
     """Hand an event to a target by its ARN."""
     service, resource = arn.split(":")[2], arn.split(":", 5)[5]
     if service not in TARGETS:
         log.error("target %s: the embedded AWS delivers to %s only", arn, ", ".join(TARGETS))
         return
-    TARGETS[service](place, resource, event)
+    TARGETS[service](Delivery(place, resource, event, rule))
 
 
-def _start_build(place: Place, resource: str, _event: Json) -> None:
-    place.client("codebuild").start_build(projectName=resource.split("/")[1])
+def _start_build(delivery: Delivery) -> None:
+    delivery.place.client("codebuild").start_build(projectName=delivery.resource.split("/")[1])
 
 
-def _send_message(place: Place, resource: str, event: Json) -> None:
-    sqs = place.client("sqs")
-    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=resource)["QueueUrl"], MessageBody=json.dumps(event))
+def _send_message(delivery: Delivery) -> None:
+    sqs = delivery.place.client("sqs")
+    url = sqs.get_queue_url(QueueName=delivery.resource)["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps(delivery.event))
 
 
-def _invoke(place: Place, resource: str, event: Json) -> None:
-    name = resource.removeprefix("function:")
-    place.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps(event).encode())
+def _invoke(delivery: Delivery) -> None:
+    name, payload = delivery.resource.removeprefix("function:"), json.dumps(delivery.event).encode()
+    delivery.place.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=payload)
 
 
-def _publish(place: Place, resource: str, event: Json) -> None:
-    place.client("sns").publish(TopicArn=place.arn("sns", resource), Message=json.dumps(event))
+def _publish(delivery: Delivery) -> None:
+    topic = delivery.place.arn("sns", delivery.resource)
+    delivery.place.client("sns").publish(TopicArn=topic, Message=json.dumps(delivery.event))
 
 
-TARGETS: dict[str, Callable[[Place, str, Json], None]] = {
+TARGETS: dict[str, Callable[[Delivery], None]] = {
     "codebuild": _start_build,
     "lambda": _invoke,
     "sns": _publish,
     "sqs": _send_message,
 }
+"""By service; those that live in this process, and need more of it, put themselves here."""

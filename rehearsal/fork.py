@@ -15,15 +15,37 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SOURCE = ("commands", "operations", "pipeline_code", "rehearsal", "requirements", "stacks")
-FILES = ("app.py", "cdk.json", "cli.py")
+FILES = ("app.py", "cdk.json", "cli.py", "package.json")
+REST = (
+    "benchmarks",
+    "docs",
+    "tests",
+    ".npmrc",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "package-lock.json",
+    "pyproject.toml",
+)
+"""What the platform itself does without, and its builds do not."""
+
+LEFT = ("__pycache__", "node_modules", ".*_cache")
 INSTALLED = (".venv", "node_modules")
 
 Table = dict[str, Any]
 
 
-def fork(root: Path, folder: Path, files: Mapping[str, Table]) -> Path:
-    """Copy the platform into a new folder; of `environments/` only these files, changed as their tables say."""
+def fork(root: Path, folder: Path, files: Mapping[str, Table], *, whole: bool = False) -> Path:
+    """Copy the platform into a new folder; of `environments/` only these files, changed as their tables say.
+
+    The `whole` of it has tests, documents and Makefile, too.
+    """
     folder.mkdir()
+    for part in REST if whole else ():
+        if (root / part).is_dir():
+            shutil.copytree(root / part, folder / part, ignore=shutil.ignore_patterns(*LEFT))
+        else:
+            shutil.copy2(root / part, folder / part)
     for part in SOURCE:
         shutil.copytree(root / part, folder / part)  # bytecode too: it is valid for copies
     for name in FILES:

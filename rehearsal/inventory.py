@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 METADATA = "AWS::CDK::Metadata"
-RECORDED_ONLY: frozenset[str] = frozenset()
-"""Types that the embedded AWS accepts and cannot really make; today none."""
+RECORDED_ONLY = frozenset({"AWS::Chatbot::SlackChannelConfiguration", "AWS::CodeStarNotifications::NotificationRule"})
+"""Types that the embedded AWS accepts and cannot really make."""
 
 
 class Where(Protocol):

@@ -44,6 +44,7 @@ from rehearsal import (
     keys,
     metrics,
     organization_policies,
+    parameter_events,
     pipelines,
     queue_alarms,
     registry,
@@ -55,6 +56,7 @@ from rehearsal import (
 from rehearsal.answers import as_event
 from rehearsal.api import Caller, ServiceError
 from rehearsal.auto_deployment import install_stack_sets
+from rehearsal.build_machine import Machine
 from rehearsal.callers import SERVICE_HEADER
 from rehearsal.cloudformation import CloudFormation
 from rehearsal.control import Control
@@ -194,6 +196,7 @@ def run(state: Path, job_python: Path, organization: str | None) -> None:
     keys.install_keys()
     images_api.ImagesApi(server.endpoint).install()
     events.install_events(server.place)
+    parameter_events.install(server.place)
     functions = Functions(state, server.keys)
     functions.install()
     Schedules(server.place).start()
@@ -205,8 +208,8 @@ def run(state: Path, job_python: Path, organization: str | None) -> None:
     records.install()
     images = Images(state / "images", job_python)
     pipelines.Pipelines(server.place, state, images, records).install()
-    release_python = job_python.parent.parent.parent / ".venv-release/bin/python"
-    builds.Builds(server.place, server.keys, state / "builds", release_python).install()
+    machine = Machine(job_python.parent.parent.parent)
+    builds.Builds(server.place, server.keys, state / "builds", machine).install()
     codepipelines.CodePipelines(server.place).install()
     costs.Costs().install()
     organization_policies.install_policies()

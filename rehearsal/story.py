@@ -161,7 +161,7 @@ class Rehearsal:
         before, waits = latest_execution(self._client("sagemaker"), self.plan.pipeline), len(self.aws.clock()["waits"])
         with self._phase(f"train {scene.title}"):
             self._ask(scene)
-            outcome = self._follow(self._started(before))
+            outcome = self.follow(self._started(before))
         return self._act(scene, outcome, self.aws.clock()["waits"][waits:])
 
     def upload(self, periods: tuple[str, ...], *, starts: bool = False, spoiled: bool = False) -> None:
@@ -217,7 +217,7 @@ class Rehearsal:
         events = logs.filter_log_events(logGroupName=group)["events"]
         return "".join(f"\n  {event['message']}" for event in events[-20:])
 
-    def _follow(self, arn: str) -> Outcome:
+    def follow(self, arn: str) -> Outcome:
         before = len(self.aws.clock()["waits"])
         for news in follow_execution(self._client("sagemaker"), arn, every_seconds=POLL_SECONDS):
             if isinstance(news, Outcome):

@@ -74,14 +74,16 @@ class Workshop:
         return self._asking(f"Verify-{environment.name}", [f"python cli.py verify {environment.name}"], role)
 
     def reviewer(self) -> iam.Role:
-        """May make change sets everywhere, as deployments may, write pages, and answer for people where none needs to.
+        """May make change sets everywhere and carry none out, write pages, and answer for people where none needs to.
 
         A change set says what a template would do, values of SSM parameters included; nothing else tells as much.
         """
         role = self._builder("Reviewer", self.names.reviewer)
-        kinds = ("deploy", "file-publishing")
-        becomes = {bootstrap_role(kind, e.account, e.region) for e in self.config.environments for kind in kinds}
-        allow(role, "MakeChangeSets", ["sts:AssumeRole"], sorted(becomes))
+        platform = self.config.platform
+        becomes = {bootstrap_role("lookup", e.account, e.region) for e in self.config.environments}
+        reviewers = (Names.of(platform, e) for e in self.config.environments)
+        becomes |= {names.role_arn(names.reviewer) for names in reviewers}
+        allow(role, "LookAndMakeChangeSets", ["sts:AssumeRole"], sorted(becomes))
         pages = f"arn:aws:s3:::{self.names.bucket}/{CHANGES_PREFIX}/*"
         allow(role, "Pages", ["s3:GetObject", "s3:PutObject"], [pages], because="One page an execution.")
         pipeline = self.names.pipeline_arn
@@ -160,6 +162,13 @@ class Workshop:
 def spoken(command: str) -> str:
     """A command as the name of an action: `make test` is MakeTest."""
     return "".join(word[:1].upper() + word[1:] for word in re.split(r"[^A-Za-z0-9]+", command) if word)[:60]
+
+
+def specification(packages: PackagesSettings | None, phases: dict[str, Any]) -> dict[str, Any]:
+    """A whole build specification: what every build has, and these phases."""
+    common = _spec(packages)["phases"]["install"]
+    commands = [*common.get("commands", []), *phases.get("install", {}).get("commands", [])]
+    return {"version": "0.2", "phases": {**phases, "install": {**common, "commands": commands}}}
 
 
 def _spec(packages: PackagesSettings | None) -> dict[str, Any]:

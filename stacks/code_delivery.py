@@ -9,12 +9,13 @@ import json
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
+from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk import pipelines
 
-from stacks.code_builds import Workshop
+from stacks.code_builds import Workshop, specification
 from stacks.code_notices import CodeNotices
 from stacks.code_roles import limit_roles
 from stacks.code_source import UNLOGGED, code_source, revision, start_on_push, triggers
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from stacks.settings import Environment
     from stacks.stage import EnvironmentStage
 
+Project = codebuild.CfnProject
 KEY_ROTATION_DAYS, CACHE_DAYS = 365, 30
 
 
@@ -41,10 +43,10 @@ class CodeDelivery(cdk.Stack):
     """Owns the pipeline, its bucket and key, its roles, and who is told."""
 
     def __init__(self, scope: Construct, id: str, *, config: Config, stages: Mapping[str, EnvironmentStage]) -> None:
-        settings = config.platform.delivery
+        settings, names = config.platform.delivery, DeliveryNames.of(config.platform)
         assert settings is not None  # noqa: S101 whoever makes it has looked
-        self._config, self._settings, self._names = config, settings, DeliveryNames.of(config)
-        names = self._names
+        assert names is not None  # noqa: S101
+        self._config, self._settings, self._names = config, settings, names
         super().__init__(
             scope,
             id,
@@ -124,7 +126,6 @@ class CodeDelivery(cdk.Stack):
             publish_assets_in_parallel=False,  # one build for all of them starts once
             use_change_sets=False,  # what they would say, the review has said; half the steps
             cli_version=_installed("aws-cdk"),
-            cdk_assets_cli_version=_installed("cdk-assets"),
         )
         reviewer, verifier = workshop.reviewer(), workshop.verifier()
         for together in self._config.in_turn:
@@ -136,6 +137,21 @@ class CodeDelivery(cdk.Stack):
             for environment in together:
                 wave.add_stage(stages[environment.name], post=[workshop.verify(environment, verifier)])
         made.build_pipeline()
+        self._publish_templates_too(made)
+
+    def _publish_templates_too(self, made: pipelines.CodePipeline) -> None:
+        """By the CLI that deploys: the one CDK Pipelines installs for it reads no assembly of today's library.
+
+        It publishes templates as well, which reviews hand to CloudFormation by their place.
+        """
+        (project,) = (each for each in made.node.find_child("Assets").node.find_all() if isinstance(each, Project))
+        stages = " ".join(f"'{self._names.platform}-{e.name}/*'" for e in self._config.environments)
+        commands = {
+            "install": {"commands": [f"npm install -g aws-cdk@{_installed('aws-cdk')}"]},
+            "build": {"commands": [f"cdk publish-assets --app . {stages} --unstable=publish-assets"]},
+        }
+        spec = specification(self._settings.packages, commands)
+        project.add_property_override("Source.BuildSpec", json.dumps(spec))
 
     def _review(
         self, workshop: Workshop, environment: Environment, synth: pipelines.CodeBuildStep, reviewer: iam.Role

@@ -14,6 +14,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk import pipelines
 
+from stacks.delivery_names import OBJECT_KEY
 from stacks.permissions import acknowledge, allow
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from stacks.delivery_settings import SourceSettings
 
 ACTION = "Source"
-OBJECT_KEY = "source.zip"
-"""The push of a source that is a bucket."""
 
 
 def code_source(

@@ -13,6 +13,7 @@ from pipeline_code.contract import ContractError
 from pipeline_code.models import load_model
 from pipeline_code.models import names as model_names
 from stacks.delivery_rules import delivery_mistakes
+from stacks.github_rules import github_mistakes
 from stacks.guardrail_rules import guardrail_mistakes
 from stacks.instance_types import outside_the_list
 from stacks.names import Names
@@ -112,6 +113,7 @@ def load(folder: Path = ENVIRONMENTS) -> Config:
         mistakes += rollout_mistakes(folder.name, platform, found)
         mistakes += guardrail_mistakes(folder.name, platform, found)
         mistakes += delivery_mistakes(folder.name, platform, found)
+        mistakes += github_mistakes(folder.name, platform, found)
         mistakes += [m for environment in found for m in _studio_mistakes(folder.name, platform, environment)]
     if not mistakes:
         mistakes += [m for environment in found for m in _serving_mistakes(folder.name, environment)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stacks.config import Config
+    from stacks.settings import Environment, Platform
 
 DELIVERY = "Delivery"
 """The stack, after the platform's name."""
@@ -14,8 +14,14 @@ DELIVERY = "Delivery"
 CHANGES_PREFIX = "changes"
 """In its bucket: for each execution and environment a page that says what would change."""
 
+OBJECT_KEY = "source.zip"
+"""In its source bucket: the push, where it comes from no repository."""
+
 RESERVED = "delivery"
 """No environment may have this name while code is delivered: its things would have the same names."""
+
+LOOKS_FIRST = "changes"
+"""Ends the name of the role, and of the environment on GitHub, of whoever looks before an approval."""
 
 QUALIFIER = "hnb659fds"
 """Of the CDK's bootstrap, https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-customizing.html."""
@@ -30,13 +36,10 @@ class DeliveryNames:
     region: str
 
     @classmethod
-    def of(cls, config: Config) -> DeliveryNames:
-        """Where `[delivery]` says, or else where models are trained, or else in the first environment's account."""
-        settings, platform = config.platform.delivery, config.platform
-        home = config.environment(platform.registry) if platform.registry else config.in_turn[0][0]
-        account = settings.account if settings and settings.account else home.account
-        region = settings.region if settings and settings.region else home.region
-        return cls(platform.name, account, region)
+    def of(cls, platform: Platform) -> DeliveryNames | None:
+        """Where `[delivery]` says; None without it."""
+        settings = platform.delivery
+        return cls(platform.name, settings.account, settings.region) if settings else None
 
     @property
     def pipeline(self) -> str:
@@ -105,10 +108,29 @@ class DeliveryNames:
         return f"arn:aws:iam::{self.account}:role/{role}"
 
 
-def deliverers(config: Config) -> list[str]:
-    """The roles that deliver code, by ARN: they look whether environments work."""
-    names = DeliveryNames.of(config)
-    return [names.role_arn(names.verifier)] if config.platform.delivery else []
+@dataclass(frozen=True)
+class Deliverers:
+    """The roles that deliver code to an environment, by ARN: who sees what would change, who sees whether it works."""
+
+    reviewers: tuple[str, ...]
+    verifiers: tuple[str, ...]
+
+    @classmethod
+    def of(cls, platform: Platform, environment: Environment) -> Deliverers:
+        """Those of the pipeline and of GitHub's jobs, whichever there are."""
+        names, github = DeliveryNames.of(platform), platform.github
+        reviewers = [names.role_arn(names.reviewer)] if names else []
+        verifiers = [names.role_arn(names.verifier)] if names else []
+        if github:
+            stem = f"arn:aws:iam::{github.account}:role/{github_role(platform.name, environment.name)}"
+            reviewers += [stem, *([f"{stem}-{LOOKS_FIRST}"] if environment.stage == "Production" else [])]
+            verifiers.append(stem)
+        return cls(tuple(reviewers), tuple(verifiers))
+
+
+def github_role(platform: str, environment: str) -> str:
+    """What jobs of GitHub that are bound to an environment become."""
+    return f"{platform}-github-{environment}"
 
 
 def bootstrap_role(kind: str, account: str, region: str) -> str:

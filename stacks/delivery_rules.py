@@ -22,6 +22,13 @@ def delivery_mistakes(folder: str, platform: Platform, environments: Sequence[En
     if any(environment.name == RESERVED for environment in environments):
         where = f"{folder}/{RESERVED}.toml"
         yield f"{where}: the name {RESERVED!r} is the pipeline's; rename the file, or remove [delivery]"
+    here = [environment.name for environment in environments if environment.account == platform.delivery.account]
+    if here and len(here) < len(environments):
+        yield (
+            f"{folder}/platform.toml: delivery.account = {platform.delivery.account!r}: also the account of "
+            f"{', '.join(here)}, whose deployments could rewrite what delivers to all others; "
+            "name an account that is no environment's"
+        )
     trains = [e for e in environments if e.name == platform.registry]
     for environment in environments:
         for registry in trains:

@@ -91,17 +91,13 @@ class ChatSettings(Settings):
 class DeliverySettings(Settings):
     """A pipeline that delivers code through every environment; left out, people deploy by hand."""
 
-    account: str | None = Field(
-        None,
+    account: str = Field(
         pattern=r"^[0-9]{12}$",
-        description="where the pipeline stands; left out, in the account of the environment that trains",
+        description="the delivery account, where the pipeline stands; it is no environment's",
         examples=["444444444444"],
     )
-    region: str | None = Field(
-        None,
-        pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$",
-        description="its region; left out, that of the environment that trains",
-        examples=["eu-west-1"],
+    region: str = Field(
+        pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", description="where the pipeline stands", examples=["eu-west-1"]
     )
     source: SourceSettings = Field(description="where a push is made")
     checks: tuple[Command, ...] = Field(

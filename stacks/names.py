@@ -121,6 +121,10 @@ class Names:
         """The SSM parameter that says which version gets a copy of the requests; empty for a model without a shadow."""
         return f"/{self.platform}/{self.environment}/{model}/shadow" if load_model(model).shadow else ""
 
+    def source_parameter(self, model: str) -> str:
+        """The SSM parameter that says what a model's folder held when it was deployed last; its change trains it."""
+        return f"/{self.platform}/{self.environment}/{model}/source"
+
     def serving_stack(self, model: str) -> str:
         """The stack that a release updates."""
         return f"{self.prefix}-Serving{title(model)}"
@@ -144,6 +148,11 @@ class Names:
     def verifier(self) -> str:
         """The role that looks whether an environment works: it asks endpoints, and changes nothing."""
         return f"{self.prefix}-verifier"
+
+    @property
+    def reviewer(self) -> str:
+        """The role that looks what a deployment would change: it makes change sets, and carries none out."""
+        return f"{self.prefix}-reviewer"
 
     def persona(self, persona: str) -> str:
         """A role of people."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from stacks.names import Names
-    from stacks.settings import NoticesSettings
+    from stacks.run_settings import NoticesSettings
 
 COSTS = ("budgets.amazonaws.com", "costalerts.amazonaws.com")
 """Budgets, and the watch for unusual costs."""

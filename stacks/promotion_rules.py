@@ -19,8 +19,8 @@ def promotion_mistakes(folder: str, platform: Platform, environments: Sequence[E
         if style == "copy" and environment.image and environment.image.serve_image_uri:
             yield (
                 f"{folder}/{environment.name}.toml: image.serve_image_uri = {environment.image.serve_image_uri!r}: "
-                'promote = "copy" copies images that were built where models are trained; remove the ready ones, or say '
-                'promote = "version"'
+                'promote = "copy" copies images that were built where models are trained; remove the ready ones, '
+                'or say promote = "version"'
             )
     names = ", ".join(environment.name for environment in environments)
     if style == "code" and platform.registry:

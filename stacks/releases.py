@@ -13,6 +13,7 @@ from stacks.function import function, function_role
 from stacks.names import title
 from stacks.permissions import acknowledge, allow
 from stacks.releaser import grant_journal, releaser_role
+from stacks.reviewer import reviewer_role
 from stacks.verifier import verifier_role
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from constructs import Construct
 
+    from stacks.delivery_names import Deliverers
     from stacks.function import Shared
     from stacks.names import Names
     from stacks.route import Route
@@ -35,7 +37,7 @@ class Releases(cdk.Stack):
         *,
         names: Names,
         route: Route,
-        deliverers: Sequence[str],
+        deliverers: Deliverers,
         shared: Shared,
     ) -> None:
         super().__init__(scope, id, description="Desired versions, leases and journal of releases")
@@ -45,7 +47,8 @@ class Releases(cdk.Stack):
         serving_deployer(self, "Deployer", models=models, names=names, registry=registry, key=shared.key)
         releaser = releaser_role(self, "Releaser", names=names, route=route)
         grant_journal(releaser, names=names, models=models, table=self.table, key=shared.key)
-        verifier_role(self, "Verifier", names=names, registry=registry, models=models, deliverers=deliverers)
+        verifier_role(self, "Verifier", names=names, registry=registry, models=models, deliverers=deliverers.verifiers)
+        reviewer_role(self, "Reviewer", names=names, models=models, reviewers=deliverers.reviewers)
         self._parameters(models)
 
     def _table(self) -> dynamodb.Table:

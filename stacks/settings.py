@@ -11,10 +11,12 @@ from pipeline_code.steps import names as step_names
 from pipeline_code.steps import training_names
 from stacks.budget_settings import BudgetSettings
 from stacks.delivery_settings import ORDER, DeliverySettings, TurnSettings
+from stacks.github_settings import GitHubSettings  # noqa: TC001 pydantic reads it
 from stacks.guardrail_settings import GuardrailsSettings
 from stacks.persona_settings import PersonasSettings
 from stacks.promotion_settings import Promote  # noqa: TC001 pydantic reads it
 from stacks.rollout_settings import RolloutSettings  # noqa: TC001 pydantic reads it
+from stacks.run_settings import NoticesSettings, TriggersSettings  # noqa: TC001 pydantic reads it
 from stacks.serving_settings import ServingSettings  # noqa: TC001 pydantic reads it
 from stacks.shapes import InstanceType, LogDays, Settings
 from stacks.studio_settings import StudioSettings  # noqa: TC001 pydantic reads it
@@ -177,22 +179,6 @@ class TrainingSettings(JobSettings):
         )
 
 
-class NoticesSettings(Settings):
-    """Who hears of failed runs, refused releases and raised alarms."""
-
-    emails: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")], ...] = Field(
-        (), strict=False, description="who is told", examples=[["ml-platform@example.com"]]
-    )
-
-
-class TriggersSettings(Settings):
-    """What starts runs beside people."""
-
-    arrival: bool = Field(True, description="a period's manifest that arrives starts a run")
-    schedule: bool = Field(True, description="the models' own schedules start runs")
-    log_retention_days: LogDays = Field(90, description="how long logs of starter and notifier are kept")
-
-
 class Environment(Settings):
     """One account and region the platform is deployed to; `name` is the file's name."""
 
@@ -293,6 +279,9 @@ class Platform(Settings):
     )
     rollout: RolloutSettings | None = Field(
         None, description="the account baseline for whole organizational units; left out, nothing is rolled out"
+    )
+    github: GitHubSettings | None = Field(
+        None, description="who delivers the platform from GitHub; left out, nobody does"
     )
     tags: dict[
         Annotated[str, Field(pattern=r"^[A-Za-z][\w.-]{0,126}$")], Annotated[str, Field(min_length=1, max_length=256)]

@@ -12,7 +12,7 @@ from stacks.config import models
 from stacks.copies import Copies
 from stacks.data import Data
 from stacks.delivery import Delivery
-from stacks.delivery_names import deliverers
+from stacks.delivery_names import Deliverers
 from stacks.function import Shared
 from stacks.governance import Governance
 from stacks.grants import Ground, train
@@ -152,7 +152,7 @@ class EnvironmentStage(cdk.Stage):
             "Releases",
             names=names,
             route=route,
-            deliverers=deliverers(self._config),
+            deliverers=Deliverers.of(self._config.platform, environment),
             shared=self._shared(environment.serving.log_retention_days),
         )
         for model in models():

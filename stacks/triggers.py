@@ -13,10 +13,13 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as functions
 from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_ssm as ssm
 
 from pipeline_code.hyperparameters import RANGES
 from pipeline_code.models import load_model
+from stacks import event_patterns as patterns
 from stacks import names as spelling
+from stacks.content import content_hash
 from stacks.function import Shared, function, function_role
 from stacks.permissions import accept_inline_policy, acknowledge, allow, service
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
     from stacks.image import Image
     from stacks.names import Names
-    from stacks.settings import TriggersSettings
+    from stacks.run_settings import TriggersSettings
 
 NAMED_LATER = "Executions and their jobs are named when they start; the prefix is this environment's."
 
@@ -55,6 +58,7 @@ class Triggers(cdk.Stack):
         super().__init__(scope, id, description="What starts runs and tells of failed ones")
         self._config, self._names, self._models, self._key, self._removal = config, names, models, key, removal
         self._topic, self._image = notices, image
+        self._sources = {model: names.source_parameter(model) for model in models} if config.code else {}
         self._table = self._turns()
         settings = json.dumps(self._known(), sort_keys=True, separators=(",", ":"))
         self._shared = Shared(key, self._topic, settings, config.log_retention_days, removal)
@@ -64,8 +68,13 @@ class Triggers(cdk.Stack):
         if config.arrival:
             self._on_arrival(starter)
         self._on_end(starter)
+        if image.repository:
+            self._on_build(starter)
         if config.schedule:
             self._schedules(starter)
+        if config.code:
+            self._on_change(starter)
+            self._say_sources()
 
     def _known(self) -> dict[str, Any]:
         """What the functions must know of their environment."""
@@ -82,10 +91,12 @@ class Triggers(cdk.Stack):
                     "listings": spelling.listings_prefix(model),
                     "champion": spelling.champion_prefix(model),
                     "owner": load_model(model).owner,
+                    "source": self._sources.get(model, ""),
                 }
                 for model in self._models
             },
             "serve_image": self._image.serve_uri,
+            "image_build": self._names.image_build if self._image.repository else "",
             "ranges": {name: [allowed.minimum, allowed.maximum] for name, allowed in RANGES.items()},
         }
 
@@ -143,6 +154,9 @@ class Triggers(cdk.Stack):
             conditions={"StringLike": {"s3:prefix": [f"{spelling.PERIODS_PREFIX}/*", f"{spelling.CHAMPION_PREFIX}/*"]}},
         )
         allow(role, "LookAtImage", ["ecr:DescribeImages"], [self._image.serve_repository_arn])
+        if self._sources:
+            parameters = f"arn:aws:ssm:{self.region}:{self.account}:parameter"
+            allow(role, "Sources", ["ssm:GetParameter"], [f"{parameters}{name}" for name in self._sources.values()])
         allow(role, "Turns", ["dynamodb:GetItem", "dynamodb:PutItem"], [self._table.table_arn])
         allow(role, "Tell", ["sns:Publish"], [self._topic.topic_arn])
         return function(
@@ -200,30 +214,39 @@ class Triggers(cdk.Stack):
             role=role,
             shared=self._shared,
         )
-        self._rule("Failed", "A run failed: tell people", notifier, self._run_states("Failed"))
+        self._rule("Failed", "A run failed: tell people", notifier, self._run_became("Failed"))
 
     def _on_end(self, starter: functions.Function) -> None:
-        pattern = self._run_states("Succeeded", "Failed", "Stopped")
+        pattern = self._run_became("Succeeded", "Failed", "Stopped")
         self._rule("Ended", "A run ended: what waits for its turn begins", starter, pattern)
 
     def _on_arrival(self, starter: functions.Function) -> None:
-        pattern = events.EventPattern(
-            source=["aws.s3"],
-            detail_type=["Object Created"],
-            detail={
-                "bucket": {"name": [self._names.data_bucket]},
-                "object": {"key": [{"suffix": "/_READY.json"}]},
-            },
-        )
+        pattern = patterns.manifest_arrived(self._names.data_bucket)
         self._rule("Arrived", "A period is complete: train on it", starter, pattern)
 
-    def _run_states(self, *states: str) -> events.EventPattern:
+    def _on_build(self, starter: functions.Function) -> None:
+        pattern = patterns.build_ended(self._names.image_build)
+        self._rule("Built", "The images' build ended: what waits for them begins", starter, pattern)
+
+    def _on_change(self, starter: functions.Function) -> None:
+        pattern = patterns.parameter_changed(list(self._sources.values()))
+        self._rule("Changed", "A model's code was deployed: train it anew", starter, pattern)
+
+    def _run_became(self, *states: str) -> events.EventPattern:
         pipelines = f"arn:aws:sagemaker:{self.region}:{self.account}:pipeline/{self._names.prefix}-"
-        return events.EventPattern(
-            source=["aws.sagemaker"],
-            detail_type=["SageMaker Model Building Pipeline Execution Status Change"],
-            detail={"currentPipelineExecutionStatus": list(states), "pipelineArn": [{"prefix": pipelines}]},
-        )
+        return patterns.run_became(pipelines, *states)
+
+    def _say_sources(self) -> None:
+        """What each model's folder holds: last of all, when pipelines, rule and starter are those of this content."""
+        before = list(self.node.children)
+        for model, name in self._sources.items():
+            ssm.StringParameter(
+                self,
+                f"Source{spelling.title(model)}",
+                parameter_name=name,
+                description=f"The content of {model}'s folder as deployed; its change starts a run",
+                string_value=content_hash([f"pipeline_code/models/{model}"]),
+            ).node.add_dependency(*before)
 
     def _rule(self, id: str, description: str, target: functions.Function, pattern: events.EventPattern) -> None:
         events.Rule(self, id, description=description, event_pattern=pattern, targets=[targets.LambdaFunction(target)])

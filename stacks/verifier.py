@@ -22,7 +22,16 @@ def verifier_role(
     scope: cdk.Stack, id: str, *, names: Names, registry: Names, models: Sequence[str], deliverers: Sequence[str]
 ) -> iam.Role:
     """People of this account whom their own policies let may become it, and the roles that deliver code."""
-    role = iam.Role(scope, id, role_name=names.verifier, assumed_by=iam.AccountPrincipal(scope.account))
+    role = visitor(scope, id, names.verifier, deliverers)
+    check_versions(role, registry, models)
+    decrypt_versions(role, registry, ["kms:Decrypt"])
+    _look(role, names, models)
+    return role
+
+
+def visitor(scope: cdk.Stack, id: str, name: str, deliverers: Sequence[str]) -> iam.Role:
+    """A role that people of this account and those who deliver, wherever they are, may take on."""
+    role = iam.Role(scope, id, role_name=name, assumed_by=iam.AccountPrincipal(scope.account))
     trust = role.assume_role_policy
     assert trust is not None  # noqa: S101 a role made here has one
     for deliverer in deliverers:
@@ -35,9 +44,6 @@ def verifier_role(
             )
         )
     accept_inline_policy(role)
-    check_versions(role, registry, models)
-    decrypt_versions(role, registry, ["kms:Decrypt"])
-    _look(role, names, models)
     return role
 
 

@@ -14,7 +14,16 @@ import app
 from stacks import rules
 from stacks.config import ROOT, Config, load
 
-pytest_plugins = ["embedded", "engine_world", "governed", "real_jobs", "rehearsed", "serving_world", "serving_site"]
+pytest_plugins = [
+    "embedded",
+    "engine_world",
+    "governed",
+    "real_jobs",
+    "rehearsed",
+    "second_model",
+    "serving_world",
+    "serving_site",
+]
 
 Template = dict[str, Any]
 

@@ -332,11 +332,11 @@ def _copied(template: Json) -> Json:
 
 def _read(folder: Path) -> Iterator[_Stack]:
     for manifest in sorted(folder.rglob("manifest.json")):
-        for artifact in json.loads(manifest.read_text()).get("artifacts", {}).values():
+        for named, artifact in json.loads(manifest.read_text()).get("artifacts", {}).items():
             if artifact["type"] == "aws:cloudformation:stack":
                 account, region = artifact["environment"].removeprefix("aws://").split("/")
                 template = json.loads((manifest.parent / artifact["properties"]["templateFile"]).read_text())
-                yield _Stack(artifact["properties"]["stackName"], template, account, region)
+                yield _Stack(artifact["properties"].get("stackName", named), template, account, region)
 
 
 def _queue_arn(guarded: str) -> str:

@@ -89,7 +89,12 @@ def providers() -> dict[str, Provider]:
     """All types, by listing the folder."""
     for module in pkgutil.iter_modules(__path__):
         import_module(f"{__name__}.{module.name}")
-    return {kind.type: kind() for kind in Provider.__subclasses__()}
+    return {kind.type: kind() for kind in _below(Provider) if hasattr(kind, "type")}
+
+
+def _below(kind: type[Any]) -> list[type[Any]]:
+    """The classes that are made of one, and of those."""
+    return [each for below in kind.__subclasses__() for each in (below, *_below(below))]
 
 
 CUSTOM, CUSTOM_RESOURCE = "Custom::", "AWS::CloudFormation::CustomResource"

@@ -10,15 +10,21 @@ class Project(Provider):
     known = frozenset(
         {
             "Artifacts",
+            "BadgeEnabled",
             "Cache",
             "Description",
             "EncryptionKey",
             "Environment",
             "LogsConfig",
             "Name",
+            "QueuedTimeoutInMinutes",
+            "SecondaryArtifacts",
+            "SecondarySources",
             "ServiceRole",
             "Source",
             "TimeoutInMinutes",
+            "Triggers",
+            "VpcConfig",
         }
     )
     fixed = frozenset({"Name"})
@@ -26,14 +32,27 @@ class Project(Provider):
     def create(self, place: Place, name: str, properties: Json) -> str:
         project = str(properties.get("Name", name))
         call(place.client("codebuild"), "create_project", **self._arguments(project, properties))
+        if properties.get("Triggers", {}).get("Webhook"):
+            self._hook(place, "create_webhook", project, properties["Triggers"])
         return project
+
+    @staticmethod
+    def _hook(place: Place, operation: str, project: str, triggers: Json) -> None:
+        """Recorded: no Git host knows of it."""
+        told = {key: triggers[key] for key in ("BuildType", "FilterGroups") if key in triggers}
+        call(place.client("codebuild"), operation, projectName=project, **told)
 
     def update(self, place: Place, physical_id: str, old: Json, new: Json) -> None:
         call(place.client("codebuild"), "update_project", **self._arguments(physical_id, new))
+        hooks = [bool(each.get("Triggers", {}).get("Webhook")) for each in (old, new)]
+        if hooks[1]:
+            self._hook(place, "update_webhook" if hooks[0] else "create_webhook", physical_id, new["Triggers"])
+        elif hooks[0]:
+            place.client("codebuild").delete_webhook(projectName=physical_id)
 
     @staticmethod
     def _arguments(project: str, properties: Json) -> Json:
-        arguments = {**properties, "Name": project}
+        arguments = {**{key: value for key, value in properties.items() if key != "Triggers"}, "Name": project}
         source = dict(arguments["Source"])
         if "BuildSpec" in source:
             source["buildspec"] = source.pop("BuildSpec")

@@ -7,7 +7,20 @@ from rehearsal.resources import Json, Place, Provider, call, tags
 
 class Pipeline(Provider):
     type = "AWS::CodePipeline::Pipeline"
-    known = frozenset({"ArtifactStore", "ExecutionMode", "Name", "PipelineType", "RoleArn", "Stages", "Variables"})
+    known = frozenset(
+        {
+            "ArtifactStore",
+            "ArtifactStores",
+            "ExecutionMode",
+            "Name",
+            "PipelineType",
+            "RestartExecutionOnUpdate",
+            "RoleArn",
+            "Stages",
+            "Triggers",
+            "Variables",
+        }
+    )
     fixed = frozenset({"Name"})
 
     def create(self, place: Place, name: str, properties: Json) -> str:
@@ -17,7 +30,12 @@ class Pipeline(Provider):
         return pipeline
 
     def update(self, place: Place, physical_id: str, old: Json, new: Json) -> None:
-        call(place.client("codepipeline"), "update_pipeline", pipeline=_declared(physical_id, new))
+        """A pipeline that is to begin anew when it has changed does, with the source as it is then."""
+        client = place.client("codepipeline")
+        before = client.get_pipeline(name=physical_id)["pipeline"]["version"]
+        after = call(client, "update_pipeline", pipeline=_declared(physical_id, new))["pipeline"]["version"]
+        if str(new.get("RestartExecutionOnUpdate")).lower() == "true" and after != before:
+            client.start_pipeline_execution(name=physical_id)
 
     def read(self, place: Place, physical_id: str, properties: Json) -> object:
         return place.client("codepipeline").get_pipeline(name=physical_id)
@@ -30,4 +48,6 @@ class Pipeline(Provider):
 
 
 def _declared(name: str, properties: Json) -> Json:
-    return {"Name": name, **{key: value for key, value in properties.items() if key not in {"Name", "Tags"}}}
+    """CloudFormation alone knows what is to happen after an update."""
+    apart = {"Name", "RestartExecutionOnUpdate", "Tags"}
+    return {"Name": name, **{key: value for key, value in properties.items() if key not in apart}}

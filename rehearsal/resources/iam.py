@@ -1,4 +1,4 @@
-"""IAM roles, their inline policies, managed policies."""
+"""IAM roles, their inline policies, managed policies, identity providers."""
 
 from __future__ import annotations
 
@@ -160,3 +160,28 @@ class ManagedPolicy(Provider):
         version = iam.get_policy(PolicyArn=physical_id)["Policy"]["DefaultVersionId"]
         found = iam.get_policy_version(PolicyArn=physical_id, VersionId=version)["PolicyVersion"]
         return {"PolicyDocument": found["Document"]}
+
+
+class OidcProvider(Provider):
+    type = "AWS::IAM::OIDCProvider"
+    known = frozenset({"ClientIdList", "Url"})
+    fixed = frozenset({"Url"})
+
+    def create(self, place: Place, name: str, properties: Json) -> str:
+        made = place.client("iam").create_open_id_connect_provider(
+            Url=properties["Url"], ClientIDList=properties.get("ClientIdList", []), Tags=tags(properties)
+        )
+        return str(made["OpenIDConnectProviderArn"])
+
+    def read(self, place: Place, physical_id: str, properties: Json) -> object:
+        return place.client("iam").get_open_id_connect_provider(OpenIDConnectProviderArn=physical_id)
+
+    def delete(self, place: Place, physical_id: str, properties: Json) -> None:
+        place.client("iam").delete_open_id_connect_provider(OpenIDConnectProviderArn=physical_id)
+
+    def attributes(self, place: Place, physical_id: str, properties: Json) -> Json:
+        return {"Arn": physical_id}
+
+    def told(self, place: Place, physical_id: str, properties: Json) -> Json:
+        found = place.client("iam").get_open_id_connect_provider(OpenIDConnectProviderArn=physical_id)
+        return {"ClientIdList": found["ClientIDList"]}

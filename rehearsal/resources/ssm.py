@@ -20,8 +20,9 @@ class Parameter(Provider):
 
     @staticmethod
     def _put(place: Place, parameter: str, properties: Json, *, overwrite: bool) -> None:
+        about = {"Description": properties["Description"]} if "Description" in properties else {}
         place.client("ssm").put_parameter(
-            Name=parameter, Type=properties["Type"], Value=str(properties["Value"]), Overwrite=overwrite
+            Name=parameter, Type=properties["Type"], Value=str(properties["Value"]), Overwrite=overwrite, **about
         )
 
     def read(self, place: Place, physical_id: str, properties: Json) -> object:

@@ -14,6 +14,7 @@ OTHER = "arn:aws:iam::999999999999:root"
 ALL_ROLES = "arn:aws:iam::111111111111:role/*"
 VERSIONS = "arn:aws:sagemaker:eu-west-1:111111111111:model-package/slipway-dev-flight-delay/*"
 DESIRED = "arn:aws:ssm:eu-west-1:111111111111:parameter/slipway/dev/flight_delay/version"
+CODE = "arn:aws:ssm:eu-west-1:111111111111:parameter/slipway/dev/flight_delay/source"
 JOURNAL = "arn:aws:dynamodb:eu-west-1:111111111111:table/slipway-dev-releases"
 RELEASER = "arn:aws:iam::111111111111:role/slipway-dev-releaser"
 MINE = "arn:aws:iam::111111111111:policy/mine"
@@ -311,6 +312,10 @@ WEAKNESSES = (
     Weakness(
         "an ML engineer writes the desired version",
         allows("dev-Personas", "MlEngineer", "ssm:PutParameter", DESIRED),
+    ),
+    Weakness(
+        "a data scientist starts training in the owner's name",
+        allows("dev-Personas", "DataScientist", "ssm:PutParameter", CODE),
     ),
     Weakness("an ML engineer writes the journal", allows("dev-Personas", "MlEngineer", "dynamodb:PutItem", JOURNAL)),
     Weakness("an auditor reads data", allows("dev-Personas", "Auditor", "s3:GetObject", PERIODS)),

@@ -122,7 +122,7 @@ def test_what_was_copied_without_being_served_may_stand_in_the_shadow(world: Cop
     world.parameters["/shadow"] = second
     releaser = replace(world.releaser(), place=replace(world.place, shadow="/shadow"))
 
-    with pytest.raises(VersionError, match="in the shadow: .* is no version of"):
+    with pytest.raises(VersionError, match=r"in the shadow: .* is no version of"):
         releaser.release(first)
     world.parameters["/shadow"] = releaser.copy("2")
 

@@ -298,7 +298,7 @@ def test_everything_wrong_with_a_request_is_said_at_once(desk: Desk) -> None:
 
     assert str(caught.value).splitlines() == [
         "model 'x'; models are flight_delay",
-        "reason 'whim'; reasons are manual, schedule, arrival, drift",
+        "reason 'whim'; reasons are manual, schedule, arrival, code, drift",
         "no token; give one that is the same whenever the request is the same",
         "parameter eta is 2; give a number from 0.001 to 1",
         "parameter 'depth' cannot be set; those that can are eta",
@@ -380,3 +380,227 @@ def test_a_source_that_is_none_is_named(desk: Desk) -> None:
 
     with pytest.raises(RequestError, match="source nothing: there is no such execution"):
         desk.ask("one", steps=("Register",), source="nothing")
+
+
+SOURCE = "/slipway/dev/flight_delay/source"
+MANIFEST = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json"})
+
+
+@dataclass
+class Yard:
+    """The images' build: whether it has pushed what the starter asks for."""
+
+    pushed: bool = False
+    looks: int = 0
+    pushed_at_look: int = 0
+
+    def unbuilt(self) -> bool:
+        self.looks += 1
+        self.pushed = self.pushed or self.looks == self.pushed_at_look
+        return not self.pushed
+
+
+def at(desk: Desk, yard: Yard) -> Desk:
+    """The desk where the image is what the yard has, and the model's code is told of."""
+
+    def digest() -> str:
+        if yard.pushed:
+            return DIGEST
+        raise ImageError("there is no such image")
+
+    place = replace(desk.starter.models["flight_delay"], source=SOURCE)
+    starter = replace(
+        desk.starter,
+        models={"flight_delay": place, "other": replace(place, pipeline="slipway-dev-other", source="/other/source")},
+        image_digest=digest,
+        unbuilt=yard.unbuilt,
+        ssm=desk.client("ssm"),
+    )
+    return replace(desk, starter=starter)
+
+
+def deploy(desk: Desk, content: str, name: str = SOURCE) -> None:
+    """As CloudFormation does at the end of a deployment."""
+    desk.client("ssm").put_parameter(Name=name, Type="String", Value=content, Overwrite=True)
+
+
+def change(name: str = SOURCE) -> dict[str, Any]:
+    return {"detail-type": handlers.CHANGED_EVENT, "detail": {"name": name, "operation": "Update", "type": "String"}}
+
+
+def build(status: str = "SUCCEEDED") -> dict[str, Any]:
+    return {"detail-type": handlers.BUILT_EVENT, "detail": {"build-id": "arn:build/images:1", "build-status": status}}
+
+
+def reasons(desk: Desk) -> list[str]:
+    given = [{p["Name"]: p["Value"] for p in r["PipelineParameters"]} for r in desk.pipelines.started.values()]
+    return [str(values["Reason"]) for values in given]
+
+
+def hear(desk: Desk, *events: dict[str, Any]) -> list[str]:
+    return [str(handlers.route(event, desk.starter)["outcome"]) for event in events]
+
+
+def test_changed_code_starts_its_model_on_the_latest_period_once(desk: Desk) -> None:
+    built = at(desk, Yard(pushed=True))
+    deploy(built, "one")
+    deploy(built, "two")
+
+    assert hear(built, change(), change(), change("/other/version")) == ["started", "seen", "ignored"]
+    assert (reasons(built), built.pipelines.periods, authors(built)) == (["code"], ["2013-03"], ["owner@example.com"])
+
+
+def test_code_that_is_taken_back_is_changed_code(desk: Desk) -> None:
+    built = at(desk, Yard(pushed=True))
+    deploy(built, "one")
+    for number, content in enumerate(("two", "one", "two")):
+        deploy(built, content)
+        assert hear(built, change()) == ["started"]
+        built.end(number)
+
+
+def test_a_parameter_that_is_written_anew_with_the_same_content_starts_nothing(desk: Desk) -> None:
+    """For its tags or its description; or it is new, and there was no code before."""
+    built = at(desk, Yard(pushed=True))
+    deploy(built, "one")
+    assert hear(built, change()) == ["ignored"]
+    deploy(built, "one")
+
+    assert hear(built, change()) == ["ignored"]
+    assert built.pipelines.started == {}
+
+
+def test_changed_code_of_a_model_without_a_period_is_no_mistake(desk: Desk) -> None:
+    """Its first period starts its first run, on that code."""
+    built = at(desk, Yard(pushed=True))
+    for period in ("2013-01", "2013-02", "2013-03"):
+        key = f"periods/flight_delay/{period}/_READY.json"
+        built.client("s3").delete_object(Bucket=built.bucket, Key=key)
+    deploy(built, "one")
+    deploy(built, "two")
+
+    assert hear(built, change()) == ["ignored"]
+    built.upload("2013-04")
+    assert hear(built, arrival("periods/flight_delay/2013-04/_READY.json")) == ["started"]
+
+
+def test_code_deployed_before_its_image_is_built_is_trained_when_it_is(desk: Desk) -> None:
+    yard = Yard()
+    early = at(desk, yard)
+    deploy(early, "one")
+    deploy(early, "two")
+    assert hear(early, change(), change()) == ["waits", "seen"]
+    assert early.pipelines.started == {}
+
+    yard.pushed = True
+
+    assert hear(early, build(), build()) == ["heard", "ignored"]
+    assert reasons(early) == ["code"]
+    assert hear(early, change()) == ["seen"]
+
+
+def test_code_deployed_after_its_image_is_built_is_trained_at_once(desk: Desk) -> None:
+    late = at(desk, Yard(pushed=True))
+    deploy(late, "one")
+    assert hear(late, build()) == ["ignored"]
+    deploy(late, "two")
+
+    assert hear(late, change()) == ["started"]
+
+
+@pytest.mark.parametrize("look", [2, 3])
+def test_an_image_that_is_pushed_while_it_is_looked_for_is_waited_for_by_nobody(desk: Desk, look: int) -> None:
+    """Its build's end may be told before it is known that a request waits for it."""
+    late = at(desk, Yard(pushed_at_look=look))
+    deploy(late, "one")
+    deploy(late, "two")
+
+    assert hear(late, change()) == ["started"]
+
+
+def test_whatever_nobody_waits_for_the_answer_of_waits_for_the_image_and_the_latest_begins(desk: Desk) -> None:
+    yard = Yard()
+    early = at(desk, yard)
+    assert early.ask("due", "2013-01", reason="schedule", author=None).outcome == "waits"
+    assert hear(early, arrival("periods/flight_delay/2013-03/_READY.json")) == ["waits"]
+    with pytest.raises(ImageError):
+        early.ask("by hand")
+
+    yard.pushed = True
+    hear(early, build())
+
+    assert (reasons(early), early.pipelines.periods) == (["arrival"], ["2013-03"])
+
+
+def test_what_waits_behind_a_run_waits_for_the_image_as_well(desk: Desk) -> None:
+    yard = Yard(pushed=True)
+    later = at(desk, yard)
+    deploy(later, "one")
+    later.ask("one")
+    deploy(later, "two")
+    assert hear(later, change()) == ["waits"]
+    yard.pushed = False
+
+    assert later.end(0) is None
+    yard.pushed = True
+    hear(later, build())
+
+    assert reasons(later) == ["manual", "code"]
+
+
+def test_the_end_of_a_build_begins_nothing_beside_a_run(desk: Desk) -> None:
+    yard = Yard()
+    early = at(desk, yard)
+    early.ask("due", reason="schedule", author=None)
+    early.pipelines.started["studio"] = {"PipelineParameters": [{"Name": "Period", "Value": "2012-12"}]}
+    early.pipelines.states[f"{ARN}0"] = "Executing"
+    yard.pushed = True
+
+    hear(early, build())
+    assert len(early.pipelines.started) == 1
+
+    assert early.end(0).outcome == "started"
+
+
+def test_an_end_of_a_build_that_nobody_heard_of_keeps_nothing_waiting(desk: Desk) -> None:
+    yard = Yard()
+    early = at(desk, yard)
+    early.ask("due", "2013-01", reason="schedule", author=None)
+    yard.pushed = True
+
+    assert early.ask("by hand", "2013-02").outcome == "waits"
+    assert early.pipelines.periods == ["2013-01"]
+
+
+def test_a_build_that_fails_is_told_of_if_anything_waits_for_it(desk: Desk) -> None:
+    early = at(desk, Yard())
+    assert hear(early, build("FAILED")) == ["ignored"]
+    early.ask("due", reason="schedule", author=None)
+
+    with pytest.raises(ImageError, match=r"arn:build/images:1 .* ended: FAILED; .* Runs of flight_delay wait for"):
+        hear(early, build("FAILED"))
+
+
+def test_a_run_that_cannot_begin_keeps_no_other_model_waiting(desk: Desk) -> None:
+    yard = Yard()
+    early = at(desk, yard)
+    early.ask("due", "2014-01", reason="schedule", author=None)  # a period that is not there
+    early.ask("due", model="other", reason="schedule", author=None)
+    yard.pushed = True
+
+    with pytest.raises(RequestError, match=r"flight_delay: period 2014-01: no _READY\.json"):
+        hear(early, build())
+
+    assert [request["PipelineName"] for request in early.pipelines.started.values()] == ["slipway-dev-other"]
+
+
+def test_an_image_is_missing_or_there(client: Client, account: str) -> None:
+    image = Image.of(f"{account}.dkr.ecr.eu-west-1.amazonaws.com/images:tag-serve")
+    with pytest.raises(ImageError, match="there is no such repository"):
+        image.missing(client("ecr"))
+    client("ecr").create_repository(repositoryName="images")
+    assert image.missing(client("ecr"))
+
+    client("ecr").put_image(repositoryName="images", imageManifest=MANIFEST, imageTag="tag-serve")
+
+    assert not image.missing(client("ecr"))

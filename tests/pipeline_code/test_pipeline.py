@@ -131,7 +131,7 @@ def test_hyperparameters_are_parameters_with_their_types_and_defaults() -> None:
 
     assert declared["eta"] == {"Name": "eta", "Type": "Float", "DefaultValue": 0.1}
     assert declared["max_depth"] == {"Name": "max_depth", "Type": "Integer", "DefaultValue": 6}
-    assert declared["Reason"]["EnumValues"] == ["manual", "schedule", "arrival", "drift"]
+    assert declared["Reason"]["EnumValues"] == ["manual", "schedule", "arrival", "code", "drift"]
     assert "DefaultValue" not in declared["Period"]
     passed = job("Train")["Arguments"]["HyperParameters"]
     assert passed["eta"] == {"Std:Join": {"On": "", "Values": [{"Get": "Parameters.eta"}]}}

@@ -16,6 +16,8 @@ from botocore.exceptions import ClientError
 
 from rehearsal import builds
 from rehearsal.api import Caller
+from rehearsal.build_machine import Machine
+from rehearsal.build_run import Build
 from rehearsal.resources import Place
 
 if TYPE_CHECKING:
@@ -108,6 +110,23 @@ def test_a_build_acts_as_its_role_and_has_the_variables_it_was_given(yard: Yard)
     assert values == "project's A, caller's B, spec's C"
 
 
+def test_a_build_announces_how_it_goes_on(yard: Yard, client: Client, account: str) -> None:
+    queue = client("sqs").create_queue(QueueName="heard")["QueueUrl"]
+    client("events").put_rule(Name="all", EventPattern=json.dumps({"source": ["aws.codebuild"]}))
+    client("events").put_targets(Rule="all", Targets=[{"Id": "q", "Arn": f"arn:aws:sqs:eu-west-1:{account}:heard"}])
+    yard.project(phased(build=["exit 1"]))
+    found = yard.ended(yard.start())
+
+    told: list[dict[str, Any]] = []
+    while len(told) < 2:
+        got = client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        told += [json.loads(message["Body"]) for message in got]
+
+    assert {event["detail-type"] for event in told} == {"CodeBuild Build State Change"}
+    assert [event["detail"]["build-status"] for event in told] == ["IN_PROGRESS", "FAILED"]
+    assert {(event["detail"]["project-name"], event["detail"]["build-id"]) for event in told} == {("one", found["arn"])}
+
+
 def test_a_phase_that_fails_ends_the_build_with_its_exit_code(yard: Yard) -> None:
     yard.project(
         phased(pre_build=["echo before", "exit 7", "echo after"], build=["echo never"], post_build=["echo no"])
@@ -147,7 +166,7 @@ def test_a_build_that_is_stopped_ends(yard: Yard) -> None:
 def test_a_build_that_takes_too_long_is_ended_and_says_so(tmp_path: Path) -> None:
     """The least time a project may give is minutes, so the engine itself is given none."""
     source = {"type": "S3", "location": "b/k", "buildspec": json.dumps(phased(build=["sleep 60"]))}
-    described = {"source": source, "serviceRole": "r", "timeoutInMinutes": 0.001, "phases": []}
+    described = {"source": source, "serviceRole": "r", "timeoutInMinutes": 0.001, "phases": [], "projectName": "p"}
     told = {"id": "p:1", "arn": "a", "buildNumber": 1, "initiator": "me", "logs": {"groupName": "g", "streamName": "s"}}
     packed = io.BytesIO()
     zipfile.ZipFile(packed, "w").close()
@@ -161,8 +180,8 @@ def test_a_build_that_takes_too_long_is_ended_and_says_so(tmp_path: Path) -> Non
 
     made_of = lambda _: Client()  # noqa: E731
     place = Place("1", "eu-west-1", made_of, lambda _: made_of)
-    engine = builds.Builds(lambda _: place, lambda _role, _region: {}, tmp_path, Path("/usr/bin/python3"))
-    build = builds.Build({**described, **told, "environment": {"environmentVariables": []}}, {})
+    engine = builds.Builds(lambda _: place, lambda _role, _region: {}, tmp_path, Machine(Path("/usr")))
+    build = Build({**described, **told, "environment": {"environmentVariables": []}}, {})
 
     engine._build(Caller("1", "eu-west-1"), build)
 
@@ -199,7 +218,8 @@ def test_a_build_that_needs_docker_runs_no_command_and_says_so(yard: Yard) -> No
 @pytest.mark.parametrize(
     ("spec", "unknown"),
     [
-        ({"version": 0.2, "artifacts": {}, "phases": {}}, "artifacts"),
+        ({"version": 0.2, "reports": {}, "phases": {}}, "reports"),
+        ({"version": 0.2, "artifacts": {"files": "*", "discard-paths": True}, "phases": {}}, "artifacts/discard-paths"),
         ({"version": 0.2, "env": {"secrets-manager": {}}, "phases": {}}, "env/secrets-manager"),
         ({"version": 0.2, "phases": {"build": {"commands": ["true"], "finally": ["true"]}}}, "build/finally"),
     ],

@@ -245,7 +245,7 @@ def test_references_to_nothing_are_refused(line: Line) -> None:
 
 
 def test_actions_nobody_carries_out_are_refused(line: Line) -> None:
-    with pytest.raises(ClientError, match="no Lambda here; known are S3, CodeBuild, Manual"):
+    with pytest.raises(ClientError, match=r"no Lambda here; known are S3, .*CodeBuild, Manual"):
         line.declare(action("Call", "Lambda"))
 
 

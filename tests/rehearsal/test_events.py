@@ -13,9 +13,9 @@ Events = dict[str, list[dict[str, Any]]]
 
 @pytest.fixture
 def heard(client: Client, account: str) -> Any:
-    """Everything SageMaker announces in this account, by detail type; asks until what is awaited has come."""
+    """Everything these services announce in this account, by detail type; asks until what is awaited has come."""
     queue = client("sqs").create_queue(QueueName="heard")["QueueUrl"]
-    client("events").put_rule(Name="all", EventPattern=json.dumps({"source": ["aws.sagemaker"]}))
+    client("events").put_rule(Name="all", EventPattern=json.dumps({"source": ["aws.sagemaker", "aws.ssm"]}))
     client("events").put_targets(Rule="all", Targets=[{"Id": "queue", "Arn": f"arn:aws:sqs:eu-west-1:{account}:heard"}])
     seen: Events = {}
 
@@ -68,6 +68,32 @@ def test_a_job_announces_its_states(world: World, heard: Any) -> None:
         "InProgress",
         "Completed",
     ]
+
+
+def test_a_parameter_announces_that_it_is_made_changed_and_gone(client: Client, account: str, heard: Any) -> None:
+    ssm, cloudformation = client("ssm"), client("cloudformation")
+    ssm.put_parameter(Name="/a/b", Type="String", Value="1", Description="of a")
+    ssm.put_parameter(Name="/a/b", Type="String", Value="2", Overwrite=True)
+    ssm.put_parameter(Name="plain", Type="StringList", Value="1")
+    ssm.delete_parameter(Name="/a/b")
+    ssm.delete_parameters(Names=["plain", "gone"])
+    for value in ("1", "2"):
+        made = {"Type": "AWS::SSM::Parameter", "Properties": {"Name": "/c", "Type": "String", "Value": value}}
+        apply = cloudformation.create_stack if value == "1" else cloudformation.update_stack
+        apply(StackName="s", TemplateBody=json.dumps({"Resources": {"C": made}}))
+    cloudformation.delete_stack(StackName="s")
+
+    found = heard("Parameter Store Change", 8)
+
+    told = [(event["detail"]["name"], event["detail"]["operation"]) for event in found]
+    assert [operation for name, operation in told if name == "/a/b"] == ["Create", "Update", "Delete"]
+    assert [operation for name, operation in told if name == "plain"] == ["Create", "Delete"]
+    assert [operation for name, operation in told if name == "/c"] == ["Create", "Update", "Delete"]
+    assert found[0]["detail"] == {"operation": "Create", "name": "/a/b", "type": "String", "description": "of a"}
+    assert (found[0]["source"], found[0]["resources"]) == (
+        "aws.ssm",
+        [f"arn:aws:ssm:eu-west-1:{account}:parameter/a/b"],
+    )
 
 
 def test_what_a_target_cannot_take_is_kept_in_its_queue_and_the_others_still_hear(client: Client, account: str) -> None:

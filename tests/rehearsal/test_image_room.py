@@ -171,9 +171,9 @@ def machine(tmp_path: Path) -> Machine:
 def test_the_builds_own_script_builds_what_is_not_there_and_nothing_twice(machine: Machine) -> None:
     first, again, other = machine.build("one"), machine.build("one"), machine.build("two")
 
-    assert [line for line in first if line.startswith("push")] == [f"push {IMAGE}:one-serve", f"push {IMAGE}:one"]
+    assert [line for line in first if line.startswith("push")] == [f"push {IMAGE}:one", f"push {IMAGE}:one-serve"]
     assert again == []
-    assert [line for line in other if line.startswith("push")] == [f"push {IMAGE}:two-serve", f"push {IMAGE}:two"]
+    assert [line for line in other if line.startswith("push")] == [f"push {IMAGE}:two", f"push {IMAGE}:two-serve"]
     assert [line.split()[0] for line in first] == ["login", "build", "push"] * 2
 
 

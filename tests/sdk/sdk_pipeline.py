@@ -95,7 +95,7 @@ class _Parts:
 
         self.session = session()
         self.execution = ExecutionVariables.PIPELINE_EXECUTION_ID
-        reasons = ["manual", "schedule", "arrival", "drift"]
+        reasons = ["manual", "schedule", "arrival", "code", "drift"]
         self.parameters: dict[str, Any] = {
             "Period": ParameterString("Period"),
             "Listing": ParameterString("Listing"),

