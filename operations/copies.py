@@ -106,10 +106,13 @@ class _Copies:
         sagemaker, s3 = self.client("sagemaker"), self.client("s3")
         package = sagemaker.describe_model_package(ModelPackageName=source.arn)
         record = versions.record_of(package, s3, self.copying.records)
-        folder, image = f"{self.copying.artifacts}/{record['execution']}", Image.of(source.image)
-        artifact = self._put(f"{folder}/{ARCHIVE}", versions.content(s3, record["artifact"]["uri"]))
+        folder, archive = _folder(source.arn, record), versions.content(s3, record["artifact"]["uri"])
+        if hashlib.sha256(archive).hexdigest() != record["artifact"]["sha256"]:
+            raise VersionError(f"{source.arn} was changed while it was copied; train again and approve that version")
+        artifact = self._put(f"{self.copying.artifacts}/{folder}/{ARCHIVE}", archive)
         uri = f"{self.copying.images}@{source.image_digest}"
-        ImageCopy(self.client("ecr"), image, uri.partition("/")[2].split("@")[0], self.renew).make(source.image_digest)
+        repository = self.copying.images.partition("/")[2]
+        ImageCopy(self.client("ecr"), Image.of(source.image), repository, self.renew).make(source.image_digest)
         told = {
             **record,
             "artifact": {**record["artifact"], "uri": artifact},
@@ -117,7 +120,7 @@ class _Copies:
             COPY_OF: source.arn,
             "copied_record": package["CustomerMetadataProperties"]["provenance"],
         }
-        place = f"s3://{self.place.records}/{self.place.model}/{record['execution']}/provenance.json"
+        place = f"s3://{self.place.records}/{self.place.model}/{folder}/provenance.json"
         self._put(place, json.dumps(told, indent=2).encode())
         self.renew()
         made = sagemaker.create_model_package(**self._package(package, artifact, uri, place))
@@ -143,3 +146,8 @@ class _Copies:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         self.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
         return uri
+
+
+def _folder(arn: str, record: dict[str, Any]) -> str:
+    """Named by all that the copy will be: whatever comes from elsewhere later, what lies there is never another."""
+    return hashlib.sha256(json.dumps([arn, record], sort_keys=True).encode()).hexdigest()[:32]

@@ -52,7 +52,7 @@ def copy_versions(role: iam.Role, route: Route) -> None:
     )
     artifacts = [f"arn:aws:s3:::{names.runs_bucket}/{spelling.runs_prefix(m)}/*/package/*" for m in route.models]
     records = [f"arn:aws:s3:::{names.provenance_bucket}/{spelling.provenance_prefix(m)}/*" for m in route.models]
-    named = "A copy lies in a folder of the name that its execution had."
+    named = "A copy lies in a folder that is named by its content."
     allow(role, "WriteCopies", ["s3:PutObject"], [*artifacts, *records], because=named)
     repository = f"arn:aws:ecr:{names.region}:{names.account}:repository/{names.repository}"
     allow(role, "PushImages", PUSH_ACTIONS, [repository])

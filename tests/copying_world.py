@@ -33,6 +33,7 @@ class CopyingWorld(SmallWorld):
     digest: str = f"sha256:{'1' * 64}"
     lost: bool = False
     pushed: set[str] = field(default_factory=set)
+    containers: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def services(self) -> Services:
         return CopyingServices(self)
@@ -46,8 +47,9 @@ class CopyingWorld(SmallWorld):
     def as_registered(self, arn: str) -> dict[str, str]:
         if arn in self.trained:
             return super().as_registered(arn)
-        uri = f"s3://cb/runs/m/{self.number(arn)}/package/model.tar.gz"
-        return {"Image": f"{REPOSITORY}@{self.digest}", "ModelDataUrl": uri}
+        container = self.containers[arn]
+        assert container["Image"] == f"{REPOSITORY}@{self.digest}"
+        return container
 
 
 class CopyingServices(Services):
@@ -76,6 +78,8 @@ class CopyingServices(Services):
         arn = f"{COPIES.replace('-group/', '/')}/{number}"
         told = {"ModelPackageArn": arn, "ModelPackageGroupName": ModelPackageGroupName, "ModelPackageVersion": number}
         self.world.packages[arn] = {**package, **told, "LastModifiedTime": "", "token": ClientToken}
+        (container,) = package["InferenceSpecification"]["Containers"]
+        self.world.containers[arn] = dict(container)
         if any(self.world.number(bad) == self.world.number(arn) for bad in set(self.world.bad)):
             self.world.bad.add(arn)
         return {"ModelPackageArn": arn}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -236,6 +237,28 @@ def test_a_version_that_was_changed_before_it_was_copied_is_not_copied(world: Co
         world.releaser().release(version)
 
     assert world.copies == {}
+
+
+def test_another_version_under_the_same_execution_overwrites_no_copy(world: CopyingWorld) -> None:
+    """As whoever has taken the account that trains over could register it."""
+    first, second = approved(world), approved(world)
+    copy, _ = released(world, first, second)
+    before = dict(world.objects)
+    forged = approved(world, bad=True)
+    package = world.packages[forged]
+    record = package["CustomerMetadataProperties"]["provenance"]
+    told = json.loads(world.objects[record])
+    package["MetadataProperties"] = world.packages[first]["MetadataProperties"]
+    world.objects[record] = json.dumps({**told, "execution": "1"}).encode()
+
+    with suppress(VersionError, ReleaseError):
+        world.releaser().release(forged)
+
+    assert forged in world.copies
+    assert {uri: world.objects[uri] for uri in before if uri.startswith("s3://cb/")} == {
+        uri: body for uri, body in before.items() if uri.startswith("s3://cb/")
+    }
+    assert world.releaser().rollback(first).version == copy
 
 
 def test_what_stops_the_copying_is_told_and_nothing_has_changed(

@@ -19,21 +19,23 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Promoted]:
-    """Two accounts, the second of which serves copies."""
+    """Three accounts, two of which serve copies."""
     folder = tmp_path_factory.mktemp("copy")
-    with promoted(folder, {"promote": "copy"}, {"dev": {}, "prod": {}}) as made:
+    with promoted(folder, {"promote": "copy"}, {"dev": {}, "staging": {}, "prod": {}}) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def versions(copied: Promoted, real: Real) -> list[str]:
-    """Two versions that were approved where they were trained, and released to production by that."""
+    """Two versions that were approved where they were trained, and released to staging and production by that."""
     made = []
     for number in (1, 2):
         version = copied.register("dev", real.package / "model.tar.gz")
-        copied.approve("dev", version, "Production")
-        entry = copied.released("prod", number)
-        assert (entry.copy_of, entry.outcome, entry.cause) == (version, SUCCEEDED, "event"), entry.because
+        for stage, who in (("Staging", "staging"), ("Production", "prod")):
+            copied.approve("dev", version, stage)
+            entry = copied.released(who, number)
+            assert (entry.copy_of, entry.outcome, entry.cause) == (version, SUCCEEDED, "event"), entry.because
+            assert entry.version.split(":")[4] == copied.names[who].account
         made.append(version)
     return made
 
