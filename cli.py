@@ -40,6 +40,7 @@ for verb in (
     runs.stop,
     releases.release,
     releases.rollback,
+    releases.copy,
     releases.status,
     releases.history,
     releases.replay,

@@ -29,7 +29,7 @@ def acceptance(
     """Deploy to the account of your credentials, train, release, ask; then take all of it away again."""
     import boto3
 
-    from rehearsal.acceptance import start
+    from rehearsal.acceptance import FIRST, start
     from rehearsal.target import RealAccount
 
     session = boto3.Session()
@@ -41,7 +41,7 @@ def acceptance(
     if not yes and not typer.confirm(f"{where}: make the platform {PLATFORM} there, which costs money?"):
         raise UsageError("nothing was made")
     config = _in_one_account(load(), told["Account"], region)
-    plan = rehearsal_plan(_trains(config).name, model, config=config, patience=PATIENCE)
+    plan = rehearsal_plan(_trains(config).name, model, config=config, patience=PATIENCE, scenes=(FIRST,))
     with start(RealAccount(told["Account"]), plan, _files(config), PLATFORM, console.print) as run:
         act = run.run(keep=keep)
     (answer,) = run.invocations

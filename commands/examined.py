@@ -172,5 +172,5 @@ def _opened(
         record = f"arn:aws:s3:::{names.provenance_bucket}/{provenance_prefix(model)}/execution/provenance.json"
         yield "bucket", names.provenance_bucket, "s3:GetObject", record, others.checkers
     if environment.image and not environment.image.image_uri:
-        yield "repository", names.repository, "ecr:BatchGetImage", "*", others.endpoints()
+        yield "repository", names.repository, "ecr:BatchGetImage", "*", others.pullers
         yield "repository", names.repository, "ecr:DescribeImageScanFindings", "*", others.releasers

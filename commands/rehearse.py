@@ -66,12 +66,20 @@ def rehearsal_plan(env: str, model: str, config: Config | None = None, **how: An
     """
     from operations.champion import ChampionPlace
     from rehearsal.plan import Plan
+    from rehearsal.scenes import STORY
 
     if config is None:
         chosen(env, model)
     config = config or load()
     environment = config.environment(env)
     names = Names.of(config.platform, environment)
+    served = tuple(sites(environment, model, config))
+    lacking = {scene.ships for scene in how.get("scenes", STORY)} - {"", *(site.place.stage for site in served)}
+    if lacking:
+        raise UsageError(
+            f"no environment of stage {' or '.join(sorted(lacking))} takes versions of {env}, and the story releases "
+            f'to both: say registry = "{env}" in environments/platform.toml to rehearse it'
+        )
     return Plan(
         root=ROOT,
         account=environment.account,
@@ -86,7 +94,7 @@ def rehearsal_plan(env: str, model: str, config: Config | None = None, **how: An
         periods_prefix=periods_prefix(model),
         champion=ChampionPlace(names.runs_bucket, champion_prefix(model)),
         commit=commit(),
-        sites=tuple(sites(environment, model, config)),
+        sites=served,
         organization=config.platform.organization_id,
         **how,
     )

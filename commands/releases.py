@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.choice import console, known_model, place_of, session_of, training_place
+from commands.choice import UsageError, console, known_model, place_of, session_of, training_place
 from stacks.config import load
-from stacks.names import Names, asynchronous_prefix, champion_prefix
+from stacks.names import Names, asynchronous_prefix, champion_prefix, runs_prefix
+from stacks.route import Route
 
 if TYPE_CHECKING:
     from stacks.config import Config
@@ -47,10 +48,18 @@ def rollback(
     console.print(f"{entry.version} is live again in {env} after {entry.seconds:.0f} s; before it was {entry.previous}")
 
 
+def copy(env: Where, model: Model, version: Version) -> None:
+    """Bring an approved version to an environment that serves copies, without serving it, for its shadow."""
+    releaser, _ = _releaser(env, model)
+    if releaser.place.copying is None:
+        raise UsageError(f"{env} serves versions from where they are trained; copies are for promote = 'copy'")
+    console.print(releaser.copy(version))
+
+
 def status(env: Where, model: Model) -> None:
     """Which version is desired, which one the endpoint really serves, and how the last release went."""
     from operations import desired
-    from operations.release import told
+    from operations.journal import told
 
     releaser, _ = _releaser(env, model)
     wanted = desired.read(releaser.client("ssm"), releaser.place.parameter)
@@ -64,7 +73,7 @@ def status(env: Where, model: Model) -> None:
 
 def history(env: Where, model: Model) -> None:
     """Every release of a model in an environment, the newest first."""
-    from operations.release import told
+    from operations.journal import told
 
     releaser, _ = _releaser(env, model)
     for line in told(releaser.journal.entries()):
@@ -107,24 +116,38 @@ def release_place(environment: Environment, model: str, config: Config | None = 
     from operations.place import Place
 
     config = config or load()
-    names = Names.of(config.platform, environment)
-    registry = Names.of(config.platform, config.registry_of(environment))
+    names, route = Names.of(config.platform, environment), Route.of(config, environment)
     return Place(
         model=model,
         environment=names.environment,
         stage=environment.stage,
-        group=registry.group_arn(model),
+        group=route.holds.group_arn(model),
         stack=names.serving_stack(model),
         endpoint=names.endpoint(model),
         parameter=names.version_parameter(model),
         table=names.releases,
         deployer=names.role_arn(names.serving_deployer),
-        champion=ChampionPlace(registry.runs_bucket, champion_prefix(model)),
+        champion=ChampionPlace(route.trains.runs_bucket, champion_prefix(model)),
         notices=names.topic_arn,
-        records=registry.provenance_bucket,
+        records=route.holds.provenance_bucket,
         forbidden_findings=environment.serving.forbidden_findings,
         form=names.form(model),
         requests=f"s3://{names.data_bucket}/{asynchronous_prefix(model)}/requests",
         shadow=names.shadow_parameter(model),
         platform=names.platform,
+        crowns=route.crowns,
+        copying=_copying(route, model) if route.copies else None,
+    )
+
+
+def _copying(route: Route, model: str) -> Any:
+    """Where a version is copied from, and where to."""
+    from operations.place import Copying
+
+    holds = route.holds
+    return Copying(
+        group=route.trains.group_arn(model),
+        records=route.trains.provenance_bucket,
+        artifacts=f"s3://{holds.runs_bucket}/{runs_prefix(model)}",
+        images=f"{holds.account}.dkr.ecr.{holds.region}.amazonaws.com/{holds.repository}",
     )

@@ -10,8 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from operations.versions import Checked
 
 RECORD = "champion.json"
 ARTIFACT = "model.tar.gz"
@@ -45,8 +52,21 @@ def ensure_champion_record(s3: Any, place: ChampionPlace) -> None:
         _write_record(s3, place, {"version": NONE})
 
 
-def make_champion(s3: Any, sagemaker: Any, place: ChampionPlace, version_arn: str) -> None:
-    """Let a version stand for its model from now on."""
+def crown(client: Callable[[str], Any], place: ChampionPlace, released: Checked, tell: Callable[[str], None]) -> None:
+    """Make what was released the champion, by the name under which it was trained.
+
+    What serves a copy depends on no other account: if that of the champion cannot be reached, this is told.
+    """
+    try:
+        make_champion(client("s3"), client("sagemaker"), place, released.arn, released.copy_of)
+    except ClientError as error:
+        if not released.copy_of:
+            raise
+        tell(f"the champion of {place.bucket} stays what it was: {error}; when it can be reached, release again")
+
+
+def make_champion(s3: Any, sagemaker: Any, place: ChampionPlace, version_arn: str, copy_of: str = "") -> None:
+    """Let a version stand for its model from now on; a copy does so by the name of what it is a copy of."""
     version = sagemaker.describe_model_package(ModelPackageName=version_arn)
     if version["ModelApprovalStatus"] == "Rejected":
         raise ChampionError(f"{version_arn} is Rejected; choose a version that is not")
@@ -60,7 +80,7 @@ def make_champion(s3: Any, sagemaker: Any, place: ChampionPlace, version_arn: st
             "the artifact changed after training, so train again"
         )
     s3.put_object(Bucket=place.bucket, Key=f"{place.prefix}/{ARTIFACT}", Body=body)
-    _write_record(s3, place, {"version": version_arn, "sha256": digest})
+    _write_record(s3, place, {"version": copy_of or version_arn, "sha256": digest})
 
 
 def _write_record(s3: Any, place: ChampionPlace, record: dict[str, str]) -> None:

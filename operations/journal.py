@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
 LEASE = "lease"
@@ -33,7 +33,7 @@ class BusyError(Exception):
 class Entry:
     """A release in the journal. `number` orders them; `cause` is who or what asked, `because` why it ended so.
 
-    `approval` is the number of the approval that asked.
+    `approval` is the number of the approval that asked; `copy_of` the version that was copied, if this is a copy.
     """
 
     number: int
@@ -46,6 +46,18 @@ class Entry:
     because: str = ""
     seconds: float = 0.0
     approval: int = 0
+    copy_of: str = ""
+
+    @property
+    def name(self) -> str:
+        """The version's number where it was approved; in the account that serves, its copy has one of its own."""
+        number = self.version.rsplit("/", 1)[-1]
+        return f"{self.copy_of.rsplit('/', 1)[-1]} as {number}" if self.copy_of else number
+
+    def is_of(self, version: str) -> bool:
+        """Whether a version is meant that is given by its number or ARN, or by those of what it is a copy of."""
+        called = self.copy_of or self.version
+        return version in {self.version, called, called.rsplit("/", 1)[-1]}
 
 
 @dataclass(frozen=True)
@@ -80,12 +92,12 @@ class Journal:
         known = {each.name for each in fields(Entry)}
         return [Entry(**{name: value for name, value in one.items() if name in known}) for one in told]
 
-    def begin(self, version: str, previous: str, asked: Asked) -> Entry:
+    def begin(self, version: str, previous: str, asked: Asked, copy_of: str = "") -> Entry:
         """Raises BusyError if another has begun an entry meanwhile."""
         newest = next(iter(self.entries()), None)
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.now()))
         number = newest.number + 1 if newest else 1
-        entry = Entry(number, version, previous, asked.cause, asked.by, stamp, approval=asked.approval)
+        entry = Entry(number, version, previous, asked.cause, asked.by, stamp, approval=asked.approval, copy_of=copy_of)
         try:
             self._put(entry, ConditionExpression="attribute_not_exists(entry)")
         except self.dynamodb.exceptions.ConditionalCheckFailedException:
@@ -163,3 +175,10 @@ class Lease:
                 f"another release of {journal.model} is under way; wait for it (`slipway history`), it gives way "
                 f"{LEASE_SECONDS} seconds after it was last heard of"
             ) from None
+
+
+def told(entries: Iterable[Entry]) -> Iterator[str]:
+    """The journal for people, a line a release."""
+    for entry in entries:
+        because = f": {entry.because}" if entry.because else ""
+        yield f"{entry.began}  {entry.number:>4}  version {entry.name:<6} {entry.outcome} ({entry.cause}){because}"

@@ -9,12 +9,31 @@ if TYPE_CHECKING:
     from operations.champion import ChampionPlace
 
 
+COPY_OF = "copy_of"
+"""What a copy, and its record, call the ARN of the version that was copied."""
+
+
+@dataclass(frozen=True)
+class Copying:
+    """Where versions are copied from: `group` and bucket of `records` of the environment that trains.
+
+    And where to: below the S3 URI `artifacts`, and into `images`, a repository's URI.
+    """
+
+    group: str
+    records: str
+    artifacts: str
+    images: str
+
+
 @dataclass(frozen=True)
 class Place:
     """The names that the templates gave, and what the environment asks of versions.
 
     `form` is how the model is served; `records` is the bucket of provenance records, `requests` the S3
     URI under which a queue takes requests, `shadow` the parameter that names the version in the shadow, if any may be.
+    `copying` says where versions come from that are served as copies; `group` and `records` are then those of copies.
+    Where it `crowns`, what serves is the champion: what the next training has to beat.
     """
 
     model: str
@@ -34,6 +53,8 @@ class Place:
     requests: str = ""
     shadow: str = ""
     platform: str = "slipway"
+    crowns: bool = False
+    copying: Copying | None = None
 
     @property
     def tags(self) -> dict[str, str]:

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from operations import desired, probes, versions
+from operations import copies, desired, probes, versions
 from operations.asking import Served
-from operations.champion import make_champion
+from operations.champion import crown
 from operations.journal import (
     BEGAN,
     FAILED,
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 
     from operations.place import Place
     from operations.versions import Checked
-
-CROWNING = "Production"
-"""What serves here is the champion: what the next training has to beat."""
 
 BACK = "rollback"
 COMMAND, ROLLBACK = Asked(), Asked(BACK)
@@ -78,12 +75,12 @@ class Releaser:
         An approval that a newer one, or its own release, has overtaken changes nothing either. Where another release
         of the model is under way, this one waits for up to `wait_seconds`, then raises BusyError.
         """
-        arn = versions.arn_of(self.client("sagemaker"), self.place.group, version)
+        arn = copies.named(self.client, self.place, version)
         with self._people_hear(arn), self._lease(wait_seconds) as lease:
             self._recover(lease)
             overtaken = self._overtaken(asked)
             if overtaken:
-                if overtaken.version == arn == self.live():
+                if overtaken.is_of(arn) and overtaken.version == self.live():
                     return overtaken
                 because = f"approval {asked.approval} was overtaken by {overtaken.approval}, which {overtaken.outcome}"
                 self._refuse(lease, arn, asked, because)
@@ -101,6 +98,12 @@ class Releaser:
                     f"live were {', '.join(self._were_live()) or 'none'}; name one of them, or use `slipway release`"
                 )
             return self._release(lease, wanted[0], asked)
+
+    def copy(self, version: str) -> str:
+        """Bring a version here without serving it, so that it can stand in the shadow; its ARN here."""
+        arn = copies.named(self.client, self.place, version)
+        with self.journal.lease() as lease:
+            return copies.checked(self.client, self.place, arn, again=False, renew=lease.renew).arn
 
     @contextmanager
     def _people_hear(self, version: str) -> Iterator[None]:
@@ -174,8 +177,11 @@ class Releaser:
 
     def _were_live(self) -> list[str]:
         """Versions that were live here, the latest first, each once."""
-        done = [entry.version for entry in self.journal.entries() if entry.outcome == SUCCEEDED]
-        return list(dict.fromkeys(version for version in done if version != desired.NONE))
+        return list(dict.fromkeys(entry.version for entry in self.journal.entries() if self._was_live(entry)))
+
+    @staticmethod
+    def _was_live(entry: Entry) -> bool:
+        return entry.outcome == SUCCEEDED and entry.version != desired.NONE
 
     def _way_back(self, version: str | None) -> list[str]:
         """The version that is named if it was live, or those to go back to by themselves, the first the best.
@@ -185,8 +191,7 @@ class Releaser:
         """
         sagemaker, live = self.client("sagemaker"), self.live()
         if version is not None:
-            arn = versions.arn_of(sagemaker, self.place.group, version)
-            return [arn] if arn in self._were_live() else []
+            return [entry.version for entry in self.journal.entries() if self._was_live(entry) and entry.is_of(version)]
         done = [entry for entry in self.journal.entries() if entry.outcome == SUCCEEDED and entry.cause != BACK]
         previous = {e.version: e.previous for e in reversed(done) if e.version != e.previous}  # of its latest release
         way = list(dict.fromkeys([live, self._proven(live)]))
@@ -199,9 +204,10 @@ class Releaser:
         begun = time.monotonic()
         self.tell(f"checking {arn} against its record")
         checked = self._checked(lease, arn, asked)
+        arn = checked.arn
         previous = self._proven(self.live())
         lease.renew()
-        entry = self.journal.begin(arn, previous, asked)
+        entry = self.journal.begin(arn, previous, asked, checked.copy_of)
         desired.write(self.client("ssm"), self.place.parameter, arn)
         self.tell(f"updating {self.place.stack}; it goes over in steps and is probed meanwhile")
         failure = self._go_over(lease, entry, checked)
@@ -209,8 +215,8 @@ class Releaser:
         failure = failure or self._prove(lease, checked)
         lease.renew()
         if failure is None:
-            if self.place.stage == CROWNING:
-                make_champion(self.client("s3"), self.client("sagemaker"), self.place.champion, arn)
+            if self.place.crowns:
+                crown(self.client, self.place.champion, checked, self.tell)
             ended = self.journal.end(entry, SUCCEEDED, "", time.monotonic() - begun)
             collect(self.client, self.place, self.tell)
             return ended
@@ -235,9 +241,9 @@ class Releaser:
             raise
 
     def _checked(self, lease: Lease, arn: str, asked: Asked) -> Checked:
-        again = arn in self._were_live()
+        again = any(entry.is_of(arn) for entry in self.journal.entries() if self._was_live(entry))
         try:
-            checked = versions.check(self.client, self.place, arn, again=again)
+            checked = copies.checked(self.client, self.place, arn, again=again, renew=lease.renew)
             versions.check_shadow(self.client, self.place, again=again)
         except versions.VersionError as error:
             self._refuse(lease, arn, asked, str(error))
@@ -278,11 +284,3 @@ class Releaser:
             lease.renew()
             desired.write(self.client("ssm"), self.place.parameter, live)
         return live, failure or "the stack was updated, its endpoint was not"
-
-
-def told(entries: list[Entry]) -> Iterator[str]:
-    """The journal for people, a line a release."""
-    for entry in entries:
-        name = entry.version.rsplit("/", 1)[-1]
-        because = f": {entry.because}" if entry.because else ""
-        yield f"{entry.began}  {entry.number:>4}  version {name:<6} {entry.outcome} ({entry.cause}){because}"

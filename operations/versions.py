@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from operations import desired
 from operations.images import Image, ImageError
+from operations.place import COPY_OF
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +48,8 @@ class VersionError(Exception):
 class Checked:
     """A version that is what was registered: its ARN, rows with the answers its trainer gave, and its image.
 
-    `image_digest` is the content that the record binds it to, whatever the image's tag names by now.
+    `image_digest` is the content that the record binds it to, whatever the image's tag names by now; `copy_of` is the
+    version that was copied, if this is a copy.
     """
 
     arn: str
@@ -55,13 +57,19 @@ class Checked:
     probabilities: tuple[float, ...]
     image: str
     image_digest: str
+    copy_of: str = ""
+
+
+def belongs(version: str, group: str) -> bool:
+    """Whether an ARN is that of one of the group's versions."""
+    within = group.replace(":model-package-group/", ":model-package/")
+    return f"{version.rpartition('/')[0]}/".endswith((f"{within}/", f"/{within}/"))
 
 
 def arn_of(sagemaker: Any, group: str, version: str) -> str:
     """A version's ARN from its number in the group, or as it is. Raises VersionError for one of another group."""
     if version.startswith("arn:"):
-        within = group.replace(":model-package-group/", ":model-package/")
-        if f"{version.rpartition('/')[0]}/".endswith((f"{within}/", f"/{within}/")):
+        if belongs(version, group):
             return version
         raise VersionError(f"{version} is no version of {group}; release one of its own")
     pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
@@ -149,7 +157,7 @@ def check_content(package: dict[str, Any], s3: Callable[[], Any], records: str) 
     so can the address of its record. Which execution made it cannot.
     """
     arn, client = package["ModelPackageArn"], s3()
-    record = _record(package, client, records)
+    record = record_of(package, client, records)
     container, *more = package.get("InferenceSpecification", {}).get("Containers") or [{}]
     if more or REGISTERED - set(container) or any(container.get(name) for name in ADDED):
         raise VersionError(
@@ -157,7 +165,7 @@ def check_content(package: dict[str, Any], s3: Callable[[], Any], records: str) 
             f"{' and '.join(sorted(REGISTERED))} only; train again and approve that version"
         )
     generated = package.get("MetadataProperties", {}).get("GeneratedBy", "nobody")
-    archive = _object(client, container["ModelDataUrl"])
+    archive, copy_of = content(client, container["ModelDataUrl"]), record.get(COPY_OF, "")
     digest = hashlib.sha256(archive).hexdigest()
     differ = [
         f"{name} is {found}, recorded is {recorded}"
@@ -167,6 +175,7 @@ def check_content(package: dict[str, Any], s3: Callable[[], Any], records: str) 
             ("the artifact's sha256", digest, record["artifact"]["sha256"]),
             ("the image", container["Image"], record["serve_image_uri"]),
             ("the execution", generated.rsplit("/", 1)[-1], record["execution"]),
+            ("the version it copies", package["CustomerMetadataProperties"].get(COPY_OF, ""), copy_of),
         )
         if found != recorded
     ]
@@ -180,10 +189,10 @@ def check_content(package: dict[str, Any], s3: Callable[[], Any], records: str) 
         raise VersionError(
             f"{arn} has {len(rows)} test rows and {len(probabilities)} answers; train again and approve that version"
         )
-    return Checked(arn, rows, probabilities, container["Image"], record["serve_image_digest"])
+    return Checked(arn, rows, probabilities, container["Image"], record["serve_image_digest"], copy_of)
 
 
-def _record(package: dict[str, Any], s3: Any, records: str) -> dict[str, Any]:
+def record_of(package: dict[str, Any], s3: Any, records: str) -> dict[str, Any]:
     """The version's record; one that binds no content to the image's tag proves nothing of what would serve."""
     arn, place = package["ModelPackageArn"], package.get("CustomerMetadataProperties", {}).get("provenance", "")
     if not place.startswith(f"s3://{records}/"):
@@ -191,7 +200,7 @@ def _record(package: dict[str, Any], s3: Any, records: str) -> dict[str, Any]:
             f"{arn} names {place or 'no'} provenance record, records lie in {records}; release a version that the "
             "pipeline registered"
         )
-    record: dict[str, Any] = json.loads(_object(s3, place))
+    record: dict[str, Any] = json.loads(content(s3, place))
     if not record.get("serve_image_digest"):
         raise VersionError(
             f"{arn}: its record {place} names no digest of its image, only {record['serve_image_uri']}; train again "
@@ -248,7 +257,8 @@ def _source(container: dict[str, Any]) -> str:
     return str(source.get("S3Uri", container["ModelDataUrl"]))
 
 
-def _object(s3: Any, uri: str) -> bytes:
+def content(s3: Any, uri: str) -> bytes:
+    """An object by its URI."""
     place = urlparse(uri)
     try:
         body: bytes = s3.get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))["Body"].read()

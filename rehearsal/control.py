@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from rehearsal import custom_answers
+from rehearsal import custom_answers, layers
 from rehearsal.clock import clock
 from rehearsal.faults import FaultError, faults
 from rehearsal.load import load
@@ -29,6 +29,9 @@ class Control:
         path = environ.get("PATH_INFO", "")
         if not path.startswith(PATH):
             return self.application(environ, start_response)
+        kind, _, about = path.removeprefix(PATH).partition("/")
+        if kind == layers.ORDER:
+            return layers.download(about, start_response)
         length = int(environ.get("CONTENT_LENGTH") or 0)
         given = json.loads(environ["wsgi.input"].read(length) or b"{}")
         status, answer = self._answer(path.removeprefix(PATH), given)

@@ -22,6 +22,19 @@ KINDS = {"IMAGE_URI": "job", "SERVE_IMAGE_URI": "serve"}
 """Variable of the build project that names an image -> its lock, and the environment that stands for it."""
 
 
+@dataclass(frozen=True)
+class Built:
+    """What an image was built of: its kind, and the bucket/key of its source in a place."""
+
+    place: Place
+    kind: str
+    location: str
+
+
+built: dict[str, Built] = {}
+"""What was built in this process, by digest: a copy of an image is what the image is, whatever became of that."""
+
+
 class ImageError(Exception):
     """Why an image cannot be run here, and what to do."""
 
@@ -47,14 +60,14 @@ class Images:
     def find(self, place: Place, uri: str) -> Image:
         """The image behind a URI; raises ImageError naming the URIs that are known."""
         known = _sources(place)
-        if uri not in known:
+        made = known.get(uri) or built.get(_digest(place, uri))
+        if made is None:
             listed = ", ".join(known) or "none: deploy the image's stack first"
             raise ImageError(f"image {uri} is built by no deployed project; known are {listed}")
         with self.lock:
-            kind, location = known[uri]
-            source = self._unpacked(place, location)
-        self._check_lock(uri, kind, source)
-        return Image(self.pythons[kind], self.pythons["serve"], source)
+            source = self._unpacked(made.place, made.location)
+        self._check_lock(uri, made.kind, source)
+        return Image(self.pythons[made.kind], self.pythons["serve"], source)
 
     def _check_lock(self, uri: str, kind: str, source: Path) -> None:
         environment = self.pythons[kind].parent.parent
@@ -72,13 +85,26 @@ class Images:
         return folder
 
 
-def _sources(place: Place) -> dict[str, tuple[str, str]]:
-    """Image URI -> its kind and the bucket/key of its source, from the build projects of the account."""
+def _digest(place: Place, uri: str) -> str:
+    """What the repository holds under a URI; empty if there is none."""
+    named, _, digest = uri.partition("/")[2].partition("@")
+    name, _, tag = named.partition(":")
+    asked = {"imageDigest": digest} if digest else {"imageTag": tag or "latest"}
+    ecr = place.client("ecr")
+    try:
+        (found,) = ecr.describe_images(repositoryName=name, imageIds=[asked])["imageDetails"]
+    except (ecr.exceptions.RepositoryNotFoundException, ecr.exceptions.ImageNotFoundException):
+        return ""
+    return str(found["imageDigest"])
+
+
+def _sources(place: Place) -> dict[str, Built]:
+    """What each image URI is built of, by the build projects of the account."""
     codebuild = place.client("codebuild")
     names = codebuild.list_projects()["projects"]
     projects = codebuild.batch_get_projects(names=names)["projects"] if names else []
     return {
-        variable["value"]: (KINDS[variable["name"]], project["source"]["location"])
+        variable["value"]: Built(place, KINDS[variable["name"]], project["source"]["location"])
         for project in projects
         for variable in project["environment"].get("environmentVariables", [])
         if variable["name"] in KINDS

@@ -1,16 +1,19 @@
-"""ECR across accounts, and its scans: another account's repository is asked by `registryId`, if its policy lets one in.
+"""ECR across accounts, layers and scans: another account's repository is asked by `registryId`, if it lets one in.
 
-moto looks for repositories in the caller's own account only, and finds the same made-up weakness in every image.
+moto looks for repositories in the caller's own account only, takes manifests of layers that are not there, hands out no
+layers, and finds the same made-up weakness in every image.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from moto.ecr.models import ECRBackend, ecr_backends
 from moto.ecr.responses import ECRResponse
 
+from rehearsal import layers
 from rehearsal.api import Caller, Json, ServiceError, install
 from rehearsal.callers import caller_of
 from rehearsal.clock import clock
@@ -42,24 +45,44 @@ class Scan:
 class ImagesApi:
     """The operations, by AWS's names."""
 
-    def __init__(self) -> None:
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
         self.scans: dict[tuple[str, str, str], Scan] = {}
 
     def install(self) -> None:
         setattr(ECRResponse, "ecr_backend", property(_backend))  # noqa: B010 a mend of moto, not an oversight
-        put_image = ECRResponse.put_image
+        put_image, complete = ECRResponse.put_image, ECRResponse.complete_layer_upload
+
+        def keep_and_complete(response: Any) -> Any:
+            name, upload = response._get_param("repositoryName"), response._get_param("uploadId")  # noqa: SLF001
+            sent = response.ecr_backend.repositories[name].uploads[upload]
+            digest = layers.keep(bytes(sent.layer_parts))
+            if [digest] != response._get_param("layerDigests"):  # noqa: SLF001
+                raise ServiceError("InvalidLayerException", f"what was uploaded is {digest}")
+            return complete(response)
 
         def put_and_scan(response: Any) -> Any:
+            _check_layers(response)
             answer = put_image(response)
             name = response._get_param("repositoryName")  # noqa: SLF001 moto gives no other way
             repository = response.ecr_backend.repositories[name]
             if repository.image_scanning_configuration.get("scanOnPush"):
-                image = repository._get_image(response._get_param("imageTag"), None)  # noqa: SLF001
+                manifest = response._get_param("imageManifest")  # noqa: SLF001
+                image = next(one for one in repository.images if one.image_manifest == manifest)
                 self._scan(repository, image.image_digest)
             return answer
 
         setattr(ECRResponse, "put_image", put_and_scan)  # noqa: B010
+        setattr(ECRResponse, "complete_layer_upload", keep_and_complete)  # noqa: B010
         install(ECRResponse, {name: getattr(self, name) for name in dir(type(self)) if name[0].isupper()})
+
+    def GetDownloadUrlForLayer(self, caller: Caller, request: Json) -> Json:  # noqa: N802 AWS's name
+        backend = _home(caller.principal, caller.region, "GetDownloadUrlForLayer", request)
+        repository = backend._get_repository(request["repositoryName"], request.get("registryId"))  # noqa: SLF001
+        digest = request["layerDigest"]
+        if digest not in repository.layers:
+            raise ServiceError("LayersNotFoundException", f"{repository.name} has no layer {digest}")
+        return {"layerDigest": digest, "downloadUrl": layers.url(self.endpoint, digest)}
 
     def StartImageScan(self, caller: Caller, request: Json) -> Json:  # noqa: N802 AWS's name
         repository, image = _image(caller, request, "StartImageScan")
@@ -79,6 +102,16 @@ class ImagesApi:
     def _scan(self, repository: Any, digest: str) -> str:
         scan = self.scans[repository.arn, repository.name, digest] = Scan(faults.take(repository.name))
         return scan.status
+
+
+def _check_layers(response: Any) -> None:
+    """A manifest is taken when all that it names is there."""
+    repository = response.ecr_backend.repositories.get(response._get_param("repositoryName"))  # noqa: SLF001
+    manifest = json.loads(response._get_param("imageManifest"))  # noqa: SLF001
+    named = [manifest["config"], *manifest["layers"]] if "layers" in manifest else []
+    missing = [each["digest"] for each in named if repository and each["digest"] not in repository.layers]
+    if missing:
+        raise ServiceError("LayersNotFoundException", f"{repository.name} has no layers {', '.join(missing)}")
 
 
 def _named(repository: Any, image: Any) -> Json:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from moto.cloudwatch.models import Alarm, CloudWatchBackend, MetricDatum, cloudwatch_backends
+from moto.cloudwatch.responses import CloudWatchResponse
 
 from rehearsal.clock import clock
 
@@ -69,6 +70,19 @@ def install() -> None:
     setattr(CloudWatchBackend, "put_metric_data", put_metric_data)  # noqa: B010 mends of moto, here and below
     setattr(CloudWatchBackend, "put_metric_alarm", put_metric_alarm)  # noqa: B010
     setattr(Alarm, "update_state", update_state)  # noqa: B010
+    setattr(CloudWatchResponse, "describe_alarms", _in_the_state(CloudWatchResponse.describe_alarms))  # noqa: B010
+
+
+def _in_the_state(describe: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Whoever asks by name and state hears of alarms to which both apply; to moto the name alone counts."""
+
+    def describe_alarms(response: Any) -> Any:
+        answer, state = describe(response), response._get_param("StateValue")  # noqa: SLF001 moto gives no other way
+        for kind, alarms in answer.result.items() if state else ():
+            answer.result[kind] = [alarm for alarm in alarms if alarm.state_value == state]
+        return answer
+
+    return describe_alarms
 
 
 @dataclass(frozen=True)

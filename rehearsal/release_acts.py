@@ -242,9 +242,10 @@ class ReleaseActs:
 
     def _invoke(self, site: Site, live: str) -> None:
         """As a consumer would, by boto3, with a row whose answer the trainer knows."""
-        registry = self._clients(self.sites[0])
-        package = registry("sagemaker").describe_model_package(ModelPackageName=live)
-        checked = versions.check_content(package, lambda: registry("s3"), site.place.records)
+        account = live.split(":")[4]  # where the version lies: where it was trained, or, copied, where it serves
+        package = self.aws.client("sagemaker", account, site.region).describe_model_package(ModelPackageName=live)
+        s3 = self.aws.client("s3", account, site.region)
+        checked = versions.check_content(package, lambda: s3, site.place.records)
         self.row = checked.rows[0]
         answer = self._asked(site)
         probability, outcome = answer["Body"].read().decode().strip().split(",")

@@ -194,7 +194,7 @@ def run(state: Path, job_python: Path, organization: str | None) -> None:
     accounts.install_accounts()
     buckets.install_buckets()
     keys.install_keys()
-    images_api.ImagesApi().install()
+    images_api.ImagesApi(server.endpoint).install()
     events.install_events(server.place)
     parameter_events.install(server.place)
     functions = Functions(state, server.keys)

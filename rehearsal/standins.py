@@ -1,6 +1,6 @@
-"""What stands for an image that nobody can build here: a manifest whose digest follows from its source.
+"""What stands for an image that nobody can build here: a manifest and layers whose digests follow from its source.
 
-So a release has something to look for in the repository; what is in it has never been an image.
+So a release has something to look for in the repository, and to copy; what is in it has never been an image.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from rehearsal.image import KINDS
+from rehearsal.image import KINDS, Built, built
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,8 +36,18 @@ def push(place: Place, location: str, variables: Mapping[str, str]) -> Iterator[
         try:
             ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])
         except ecr.exceptions.ImageNotFoundException:
-            manifest = _manifest(kind, content)
+            config, layer = (_layer(ecr, repository, blob) for blob in (f"{kind} {content}".encode(), content.encode()))
+            manifest = json.dumps(
+                {
+                    "schemaVersion": 2,
+                    "mediaType": MANIFEST,
+                    "config": {"mediaType": CONFIG, **config},
+                    "layers": [{"mediaType": LAYER, **layer}],
+                },
+                sort_keys=True,
+            )
             digest = f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
+            built[digest] = Built(place, kind, location.removeprefix("arn:aws:s3:::"))
             ecr.put_image(repositoryName=repository, imageTag=tag, imageManifest=manifest, imageDigest=digest)
             yield f"{uri} is a stand-in, {digest}: a manifest of the source's content, no image"
         else:
@@ -53,12 +63,11 @@ def _content(place: Place, location: str) -> str:
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()
 
 
-def _manifest(kind: str, content: str) -> str:
-    config = hashlib.sha256(f"{kind} {content}".encode()).hexdigest()
-    manifest: dict[str, Any] = {
-        "schemaVersion": 2,
-        "mediaType": MANIFEST,
-        "config": {"mediaType": CONFIG, "size": len(content), "digest": f"sha256:{config}"},
-        "layers": [{"mediaType": LAYER, "size": len(content), "digest": f"sha256:{content}"}],
-    }
-    return json.dumps(manifest, sort_keys=True)
+def _layer(ecr: Any, repository: str, blob: bytes) -> dict[str, Any]:
+    """Push a layer as Docker does; how a manifest names it."""
+    digest = f"sha256:{hashlib.sha256(blob).hexdigest()}"
+    upload = {"repositoryName": repository}
+    upload["uploadId"] = ecr.initiate_layer_upload(**upload)["uploadId"]
+    ecr.upload_layer_part(**upload, partFirstByte=0, partLastByte=len(blob) - 1, layerPartBlob=blob)
+    ecr.complete_layer_upload(**upload, layerDigests=[digest])
+    return {"size": len(blob), "digest": digest}

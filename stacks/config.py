@@ -17,6 +17,8 @@ from stacks.github_rules import github_mistakes
 from stacks.guardrail_rules import guardrail_mistakes
 from stacks.instance_types import outside_the_list
 from stacks.names import Names
+from stacks.promotion_rules import promotion_mistakes
+from stacks.promotion_settings import style_of
 from stacks.rollout_rules import rollout_mistakes
 from stacks.serving_rules import Case, problems
 from stacks.serving_settings import ServingOverride, ServingSettings
@@ -64,6 +66,14 @@ class Config(Settings):
         """The environment that trains the models which this one serves: itself, or the platform's registry."""
         return self.environment(self.platform.registry) if self.platform.registry else environment
 
+    def holder_of(self, environment: Environment) -> Environment:
+        """The environment whose registry holds what this one serves: itself, if versions are copied to it."""
+        return environment if style_of(self.platform) == "copy" else self.registry_of(environment)
+
+    def crowns(self, environment: Environment) -> bool:
+        """Whether what serves there is what trainings have to beat: in production, and wherever each has its own."""
+        return environment.stage == "Production" or style_of(self.platform) == "code"
+
     @property
     def in_turn(self) -> list[list[Environment]]:
         """The environments in the order in which code comes to them; those of one turn together."""
@@ -99,6 +109,7 @@ def load(folder: Path = ENVIRONMENTS) -> Config:
     found = [e for e in environments if e]
     if platform and len(found) == len(environments):
         mistakes += _registry_mistakes(folder.name, platform, found)
+        mistakes += promotion_mistakes(folder.name, platform, found)
         mistakes += rollout_mistakes(folder.name, platform, found)
         mistakes += guardrail_mistakes(folder.name, platform, found)
         mistakes += delivery_mistakes(folder.name, platform, found)

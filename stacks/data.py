@@ -49,7 +49,9 @@ class Data(cdk.Stack):
         days = cdk.Duration.days(self._config.run_retention_days)
         runs.add_lifecycle_rule(id="Temporary", prefix=f"{TEMPORARY_PREFIX}/", expiration=days)
         self._provenance = self._bucket("Provenance", names.provenance_bucket)
-        self._only_record_steps_write(names)
+        # A version's content can be changed in SageMaker; its provenance record must not change with it.
+        record_steps = f"arn:aws:iam::{names.account}:role/{names.job_role('*', 'record')}"
+        _only_writes(self._provenance, "OnlyRecordStepsWrite", record_steps)
         self._bucket("Delivery", names.delivery_bucket).add_lifecycle_rule(
             id="HandedOn", expiration=cdk.Duration.days(HANDED_ON_DAYS)
         )
@@ -66,36 +68,17 @@ class Data(cdk.Stack):
                 readers.let("MakeChampion", readers.crowners, ["s3:GetObject", "s3:PutObject"], champions)
             )
 
+    def keep_copies(self, names: Names) -> None:
+        """Where versions are copied to: what was served once stays, whatever becomes of where it was trained."""
+        for part, name in (("Runs", names.runs_bucket), ("Provenance", names.provenance_bucket)):
+            _only_writes(self._bucket(part, name), "OnlyTheReleaserWrites", names.role_arn(names.releaser))
+
     @staticmethod
     def _announce_arrivals(bucket: s3.Bucket) -> None:
         """Objects that arrive become events; CDK's own switch would bring a Lambda function for it."""
         plain = bucket.node.default_child
         assert isinstance(plain, s3.CfnBucket)  # noqa: S101 what an s3.Bucket is made of
         plain.add_property_override("NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled", value=True)
-
-    def _only_record_steps_write(self, names: Names) -> None:
-        """A version's content can be changed in SageMaker; its provenance record must not change with it."""
-        writers = f"arn:aws:iam::{names.account}:role/{names.job_role('*', 'record')}"
-        objects = self._provenance.arn_for_objects("*")
-        self._provenance.add_to_resource_policy(
-            iam.PolicyStatement(
-                sid="OnlyRecordStepsWrite",
-                effect=iam.Effect.DENY,
-                principals=[iam.AnyPrincipal()],
-                actions=["s3:PutObject"],
-                resources=[objects],
-                conditions={"ArnNotLike": {"aws:PrincipalArn": writers}},
-            )
-        )
-        self._provenance.add_to_resource_policy(
-            iam.PolicyStatement(
-                sid="NobodyDeletes",
-                effect=iam.Effect.DENY,
-                principals=[iam.AnyPrincipal()],
-                actions=["s3:DeleteObject", "s3:DeleteObjectVersion"],
-                resources=[objects],
-            )
-        )
 
     def _bucket(self, id: str, name: str) -> s3.Bucket:
         bucket = s3.Bucket(
@@ -158,3 +141,27 @@ class Data(cdk.Stack):
             },
         )
         return bucket
+
+
+def _only_writes(bucket: s3.Bucket, sid: str, writer: str) -> None:
+    """One role writes into a bucket, and nobody deletes from it."""
+    objects = bucket.arn_for_objects("*")
+    bucket.add_to_resource_policy(
+        iam.PolicyStatement(
+            sid=sid,
+            effect=iam.Effect.DENY,
+            principals=[iam.AnyPrincipal()],
+            actions=["s3:PutObject"],
+            resources=[objects],
+            conditions={"ArnNotLike": {"aws:PrincipalArn": writer}},
+        )
+    )
+    bucket.add_to_resource_policy(
+        iam.PolicyStatement(
+            sid="NobodyDeletes",
+            effect=iam.Effect.DENY,
+            principals=[iam.AnyPrincipal()],
+            actions=["s3:DeleteObject", "s3:DeleteObjectVersion"],
+            resources=[objects],
+        )
+    )

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline_code.models import names as model_names
 from stacks.names import Names
+from stacks.promotion_settings import style_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from stacks.settings import Environment, Platform
 
@@ -55,13 +56,14 @@ class Perimeter:
     forbidden_services: tuple[str, ...]
     exempt_roles: tuple[str, ...]
     outside_vpc: tuple[str, ...]
+    copiers: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, platform: Platform, environments: Iterable[Environment]) -> Perimeter:
-        guardrails = platform.guardrails
+        guardrails, every = platform.guardrails, tuple(environments)
         outside = [
             role
-            for environment in environments
+            for environment in every
             if any(environment.serving.of(model).vpc_exempt for model in model_names())
             for role in _deployers_of(Names.of(platform, environment))
         ]
@@ -72,6 +74,7 @@ class Perimeter:
             guardrails.forbidden_services,
             guardrails.exempt_roles,
             tuple(outside),
+            tuple(_copiers(platform, every)),
         )
 
     @property
@@ -86,6 +89,14 @@ class Perimeter:
     def arn(self, service: str, kind: str) -> str:
         """The pattern of what the platform names, in every account and region."""
         return f"arn:aws:{service}:*:*:{kind}/{self.platform}-*"
+
+
+def _copiers(platform: Platform, environments: Iterable[Environment]) -> Iterator[str]:
+    """Who registers copies of versions that were approved where they were trained."""
+    for environment in environments:
+        if style_of(platform) == "copy" and environment.name != platform.registry:
+            names = Names.of(platform, environment)
+            yield names.role_arn(names.releaser)
 
 
 def unless(*roles: str) -> Json:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
 
     from stacks.names import Names
+    from stacks.route import Route
 
 NAMED_LATER = "Named when it is made; the prefix is this environment's."
 NAMED = {"Null": {"aws:PrincipalTag/user": "false"}}
@@ -26,16 +27,19 @@ NO_RESOURCES = "These actions list or describe, and know no resources."
 
 @dataclass(frozen=True)
 class Ground:
-    """Where people work: the environment, the one that trains for it, and the models."""
+    """Where people work: the environment, how versions come to it, and the key."""
 
     names: Names
-    registry: Names
-    models: tuple[str, ...]
+    route: Route
     key_arn: str
 
     @property
+    def models(self) -> tuple[str, ...]:
+        return self.route.models
+
+    @property
     def trains(self) -> bool:
-        return self.names == self.registry
+        return self.names == self.route.trains
 
     def arn(self, service: str, resource: str) -> str:
         """An ARN of this environment."""
@@ -84,9 +88,11 @@ def ask_for_release(role: iam.Role, on: Ground) -> None:
 
 
 def approve(role: iam.Role, on: Ground) -> None:
-    """Approve, reject, archive."""
+    """Approve, reject, archive; a copy was approved where it was trained, and may be rejected by itself."""
     if on.trains:
         lifecycle.approve(role, on.versions)
+    elif on.route.copies:
+        lifecycle.refuse(role, on.versions)
 
 
 def release(role: iam.Role, on: Ground) -> None:
@@ -104,17 +110,16 @@ def invoke(role: iam.Role, on: Ground) -> None:
 
 
 def see_versions(role: iam.Role, on: Ground) -> None:
-    """The registry, with each version's report, evaluation and record."""
-    if not on.trains:
+    """The registry, with each version's report, evaluation and record; of copies, the registry and the record."""
+    if not on.trains and not on.route.copies:
         return
     groups = on.each("sagemaker", "model-package-group/{name}")
     actions = [f"sagemaker:{verb}" for verb in ("DescribeModelPackage", "DescribeModelPackageGroup", "ListTags")]
     allow(role, "Versions", actions, [*groups, *on.versions], because=lifecycle.VERSIONS)
     allow(role, "ListVersions", ["sagemaker:ListModelPackages"], ["*"], because=NO_RESOURCES)
     runs, records = f"arn:aws:s3:::{on.names.runs_bucket}", f"arn:aws:s3:::{on.names.provenance_bucket}"
-    read = [
-        f"{runs}/{spelling.runs_prefix(model)}/*/{kind}/*" for model in on.models for kind in ("report", "evaluation")
-    ]
+    kinds = ("report", "evaluation") if on.trains else ()
+    read = [f"{runs}/{spelling.runs_prefix(model)}/*/{kind}/*" for model in on.models for kind in kinds]
     allow(role, "Reports", ["s3:GetObject"], [*read, f"{records}/*"], because="An execution's folder is named later.")
     _use_key(role, on, "s3", "kms:Decrypt")
 

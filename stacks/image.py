@@ -39,6 +39,22 @@ PUSH_ACTIONS = (
 )
 
 
+def image_repository(scope: cdk.Stack, names: Names, key: kms.IKey, removal: cdk.RemovalPolicy) -> ecr.Repository:
+    """Where an environment's images lie, built there or copied there."""
+    repository = ecr.Repository(
+        scope,
+        "Repository",
+        repository_name=names.repository,
+        image_tag_mutability=ecr.TagMutability.IMMUTABLE,
+        image_scan_on_push=True,
+        encryption_key=key,
+        removal_policy=removal,
+        empty_on_delete=removal == cdk.RemovalPolicy.DESTROY,  # else one with images in it could not be deleted
+    )
+    repository.add_lifecycle_rule(tag_status=ecr.TagStatus.UNTAGGED, max_image_age=cdk.Duration.days(7))
+    return repository
+
+
 class Image(cdk.Stack):
     """Owns repository and build of the two images, or takes ready ones: `uri` for jobs, `serve_uri` for endpoints."""
 
@@ -62,7 +78,7 @@ class Image(cdk.Stack):
         if config.image_uri and config.serve_image_uri:
             return
         self._project_name = names.image_build
-        self.repository = self._repository(names, key, removal)
+        self.repository = image_repository(self, names, key, removal)
         if readers.environments:
             self._open(self.repository, readers)
         packed = self._source(self.uri.rpartition(":")[2])
@@ -90,24 +106,10 @@ class Image(cdk.Stack):
         name = rest.split("@")[0].split(":")[0]
         return f"arn:aws:ecr:{region}:{account}:repository/{name}"
 
-    def _repository(self, names: Names, key: kms.IKey, removal: cdk.RemovalPolicy) -> ecr.Repository:
-        repository = ecr.Repository(
-            self,
-            "Repository",
-            repository_name=names.repository,
-            image_tag_mutability=ecr.TagMutability.IMMUTABLE,
-            image_scan_on_push=True,
-            encryption_key=key,
-            removal_policy=removal,
-            empty_on_delete=removal == cdk.RemovalPolicy.DESTROY,  # else one with images in it could not be deleted
-        )
-        repository.add_lifecycle_rule(tag_status=ecr.TagStatus.UNTAGGED, max_image_age=cdk.Duration.days(7))
-        return repository
-
     @staticmethod
     def _open(repository: ecr.Repository, readers: Readers) -> None:
-        """Serving accounts pull the very image that was tested, instead of building their own."""
-        repository.add_to_resource_policy(readers.let("Pull", readers.endpoints(), PULL_ACTIONS, []))
+        """Serving accounts pull, or copy, the very image that was tested, instead of building their own."""
+        repository.add_to_resource_policy(readers.let("Pull", readers.pullers, PULL_ACTIONS, []))
         repository.add_to_resource_policy(readers.let("CheckImages", readers.releasers, CHECK_ACTIONS, []))
 
     def _source(self, tag: str) -> assets.Asset:

@@ -56,14 +56,20 @@ def approve(role: iam.Role, versions: Sequence[str]) -> None:
     for stage in ("Staging", "Production"):
         equals = {STAGE: stage, STATUS: "Approved", APPROVAL: "Approved", AT_STAGE: stage, AT_STATUS: "PendingApproval"}
         allow(role, f"ApproveFor{stage}", UPDATE, versions, because=VERSIONS, conditions={"StringEquals": equals})
-    refused = {STAGE: ["Development", "Staging", "Production"], STATUS: ["Rejected", "Archived"], APPROVAL: "Rejected"}
-    allow(role, "Refuse", UPDATE, versions, because=VERSIONS, conditions={"StringEquals": refused})
+    _refuse(role, versions)
     # Whatever an identity provider makes of capitals.
     _deny(role, "NotOnesOwn", versions, {"StringEqualsIgnoreCase": {AUTHOR: USER}})
     # One whose author nobody knows may be the approver's own; to reject it is harmless.
     unknown = {"Null": {AUTHOR: "true"}, "StringNotEquals": {APPROVAL: "Rejected"}}
     _deny(role, "NotOfUnknown", versions, unknown)
     # Without the tag nobody knows whose version it is.
+    _deny(role, "NotWithoutAName", versions, {"Null": {"aws:PrincipalTag/user": "true"}})
+    _keep_origin(role, versions)
+
+
+def refuse(role: iam.Role, versions: Sequence[str]) -> None:
+    """Reject and archive copies, so that nothing goes back to them; to approve one would be to approve it unseen."""
+    _refuse(role, versions)
     _deny(role, "NotWithoutAName", versions, {"Null": {"aws:PrincipalTag/user": "true"}})
     _keep_origin(role, versions)
 
@@ -83,6 +89,11 @@ def register_pending(role: iam.Role, packages: Sequence[str]) -> None:
         because=VERSIONS,
         conditions={"StringEquals": equals, "Null": authored},
     )
+
+
+def _refuse(role: iam.Role, versions: Sequence[str]) -> None:
+    refused = {STAGE: ["Development", "Staging", "Production"], STATUS: ["Rejected", "Archived"], APPROVAL: "Rejected"}
+    allow(role, "Refuse", UPDATE, versions, because=VERSIONS, conditions={"StringEquals": refused})
 
 
 def _keep_origin(role: iam.Role, versions: Sequence[str]) -> None:

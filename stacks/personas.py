@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
@@ -76,7 +77,7 @@ class Personas(cdk.Stack):
                 self._role(on.names.persona(persona), persona, principals, on)
                 continue
             for model in on.models:  # one endpoint each: who may ask one model may not ask another
-                alone = Ground(on.names, on.registry, (model,), on.key_arn)
+                alone = replace(on, route=replace(on.route, models=(model,)))
                 self._role(on.names.consumer(model), persona, principals, alone)
         if studio:
             for user in studio.users:

@@ -42,10 +42,9 @@ class Registry(cdk.Stack):
         describe = "sagemaker:DescribeModelPackage"
         listed = [describe, "sagemaker:DescribeModelPackageGroup", "sagemaker:ListModelPackages"]
         made = [describe, "sagemaker:CreateModel"]
-        return iam.PolicyDocument(
-            statements=[
-                readers.let("LookUp", readers.checkers, listed, [group, versions]),
-                readers.let("MakeModels", readers.deployers, made, [versions]),
-                readers.let("Serve", readers.endpoints(model), [describe], [versions]),
-            ]
-        )
+        let: list[tuple[str, list[str], list[str], list[str]]] = [
+            ("LookUp", readers.checkers, listed, [group, versions]),
+            ("MakeModels", readers.deployers, made, [versions]),
+            ("Serve", readers.endpoints(model), [describe], [versions]),
+        ]
+        return iam.PolicyDocument(statements=[readers.let(sid, who, may, on) for sid, who, may, on in let if who])

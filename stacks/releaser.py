@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import aws_iam as iam
 
 from stacks import names as spelling
+from stacks.copies import copy_versions
 from stacks.endpoint_role import decrypt_versions
 from stacks.image import CHECK_ACTIONS
 from stacks.permissions import accept_inline_policy, allow
@@ -19,38 +20,41 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
 
     from stacks.names import Names
+    from stacks.route import Route
 
 PROBES = "Slipway/Releases"
 """Namespace of the metric by which a release tells that its probes failed."""
 
 
-def releaser_role(
-    scope: cdk.Stack, id: str, *, names: Names, registry: Names, models: Sequence[str], crowns: bool
-) -> iam.Role:
+def releaser_role(scope: cdk.Stack, id: str, *, names: Names, route: Route) -> iam.Role:
     """Who may become it: people of this account whom their own policies let, and the builder of the release pipeline.
 
     A role of another account is named in a condition: as a principal it would have to be there first.
     """
+    trains, models = route.trains, route.models
     people = iam.AccountPrincipal(scope.account)
     role = iam.Role(scope, id, role_name=names.releaser, assumed_by=people)
-    builder = {"ArnEquals": {"aws:PrincipalArn": registry.role_arn(registry.release_builder)}}
+    builder = {"ArnEquals": {"aws:PrincipalArn": trains.role_arn(trains.release_builder)}}
     trust = role.assume_role_policy
     assert trust is not None  # noqa: S101 a role made here has one
     trust.add_statements(
         iam.PolicyStatement(
             sid="ReleasePipeline",
-            principals=[iam.AccountPrincipal(registry.account)],
+            principals=[iam.AccountPrincipal(trains.account)],
             actions=["sts:AssumeRole"],
             conditions=builder,
         )
     )
     accept_inline_policy(role)
-    check_versions(role, registry, models)
-    decrypt_versions(role, registry, ["kms:Decrypt", "kms:GenerateDataKey"] if crowns else ["kms:Decrypt"])
+    check_versions(role, trains, models)
+    decrypt_versions(role, trains, ["kms:Decrypt", "kms:GenerateDataKey"] if route.crowns else ["kms:Decrypt"])
+    if route.copies:
+        copy_versions(role, route)
+        check_versions(role, route.holds, models, of="Copied")
     _update_stacks(role, names, models)
     _look_at_endpoints(role, names, models)
-    if crowns:
-        _make_champions(role, registry, models)
+    if route.crowns:
+        _make_champions(role, trains, models)
     return role
 
 
@@ -69,20 +73,25 @@ def grant_journal(
         allow(role, "VersionInShadow", ["ssm:GetParameter", "ssm:GetParameters"], shadows)
 
 
-def check_versions(role: iam.Role, registry: Names, models: Sequence[str]) -> None:
+def check_versions(role: iam.Role, registry: Names, models: Sequence[str], *, of: str = "") -> None:
+    """Look a version up, with its artifact, record and image; `of` tells statements of several registries apart."""
     stem = f"arn:aws:sagemaker:{registry.region}:{registry.account}"
     groups = [f"{stem}:model-package-group/{registry.model_package_group(model)}" for model in models]
     versions = [f"{stem}:model-package/{registry.model_package_group(model)}/*" for model in models]
     allow(
-        role, "Versions", ["sagemaker:ListModelPackages"], [*groups, *versions], because="The versions of these groups."
+        role,
+        f"{of}Versions",
+        ["sagemaker:ListModelPackages"],
+        [*groups, *versions],
+        because="The versions of these groups.",
     )
-    allow(role, "Version", ["sagemaker:DescribeModelPackage"], versions, because="The versions of these groups.")
+    allow(role, f"{of}Version", ["sagemaker:DescribeModelPackage"], versions, because="The versions of these groups.")
     artifacts = [f"arn:aws:s3:::{registry.runs_bucket}/{spelling.runs_prefix(model)}/*/package/*" for model in models]
     records = f"arn:aws:s3:::{registry.provenance_bucket}/*"
     named_later = "An execution's folder is named when it starts."
-    allow(role, "ContentAndRecords", ["s3:GetObject"], [*artifacts, records], because=named_later)
+    allow(role, f"{of}ContentAndRecords", ["s3:GetObject"], [*artifacts, records], because=named_later)
     repository = f"arn:aws:ecr:{registry.region}:{registry.account}:repository/{registry.repository}"
-    allow(role, "Image", CHECK_ACTIONS, [repository])
+    allow(role, f"{of}Image", CHECK_ACTIONS, [repository])
 
 
 def _update_stacks(role: iam.Role, names: Names, models: Sequence[str]) -> None:

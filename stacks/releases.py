@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from stacks.delivery_names import Deliverers
     from stacks.function import Shared
     from stacks.names import Names
+    from stacks.route import Route
 
 
 class Releases(cdk.Stack):
@@ -35,17 +36,16 @@ class Releases(cdk.Stack):
         id: str,
         *,
         names: Names,
-        registry: Names,
-        models: Sequence[str],
-        crowns: bool,
+        route: Route,
         deliverers: Deliverers,
         shared: Shared,
     ) -> None:
         super().__init__(scope, id, description="Desired versions, leases and journal of releases")
         self._names, self._shared = names, shared
         self.table = self._table()
+        models, registry = route.models, route.holds
         serving_deployer(self, "Deployer", models=models, names=names, registry=registry, key=shared.key)
-        releaser = releaser_role(self, "Releaser", names=names, registry=registry, models=models, crowns=crowns)
+        releaser = releaser_role(self, "Releaser", names=names, route=route)
         grant_journal(releaser, names=names, models=models, table=self.table, key=shared.key)
         verifier_role(self, "Verifier", names=names, registry=registry, models=models, deliverers=deliverers.verifiers)
         reviewer_role(self, "Reviewer", names=names, models=models, reviewers=deliverers.reviewers)

@@ -116,16 +116,23 @@ def _registry(about: Perimeter) -> list[Denial]:
     create, update = ["sagemaker:CreateModelPackage"], ["sagemaker:UpdateModelPackage"]
     approver = unless(about.role("approver"), about.role("approver.*"))
     taken = {"StringEquals": {"sagemaker:ModelApprovalStatus": ["Approved", "Rejected"]}}
+    copies = unless(*about.copiers) if about.copiers else {}
     decided = {"StringEquals": {"sagemaker:ModelLifeCycle:StageStatus": ["Approved", "Rejected", "Archived"]}}
     return [
         Denial(
             "NobodyRegistersApproved",
-            "An approval releases; a version that is registered with one was looked at by nobody.",
+            "An approval releases; a version that is registered with one was looked at by nobody, unless it is a copy.",
             create,
-            taken,
+            {**taken, **copies},
             [versions, groups],
         ),
-        Denial("NobodyRegistersDecided", "The same of the stage's status.", create, decided, [versions, groups]),
+        Denial(
+            "NobodyRegistersDecided",
+            "The same of the stage's status.",
+            create,
+            {**decided, **copies},
+            [versions, groups],
+        ),
         Denial(
             "OnlyApproversSetApproval",
             "Whoever asks says nothing of approval; back to pending is a decision too.",

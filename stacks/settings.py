@@ -14,6 +14,7 @@ from stacks.delivery_settings import ORDER, DeliverySettings, TurnSettings
 from stacks.github_settings import GitHubSettings  # noqa: TC001 pydantic reads it
 from stacks.guardrail_settings import GuardrailsSettings
 from stacks.persona_settings import PersonasSettings
+from stacks.promotion_settings import Promote  # noqa: TC001 pydantic reads it
 from stacks.rollout_settings import RolloutSettings  # noqa: TC001 pydantic reads it
 from stacks.run_settings import NoticesSettings, TriggersSettings  # noqa: TC001 pydantic reads it
 from stacks.serving_settings import ServingSettings  # noqa: TC001 pydantic reads it
@@ -257,6 +258,7 @@ class Platform(Settings):
         "left out, each environment trains for itself",
         examples=["dev"],
     )
+    promote: Promote = None
     organization_id: str | None = Field(
         None,
         pattern=r"^o-[a-z0-9]{10,32}$",

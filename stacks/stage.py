@@ -9,6 +9,7 @@ import aws_cdk as cdk
 
 from stacks.budgets import Budgets
 from stacks.config import models
+from stacks.copies import Copies
 from stacks.data import Data
 from stacks.delivery import Delivery
 from stacks.delivery_names import Deliverers
@@ -24,6 +25,7 @@ from stacks.personas import Personas, who_may, who_may_in_studio
 from stacks.readers import Readers
 from stacks.registry import Registry
 from stacks.releases import Releases
+from stacks.route import Route
 from stacks.served import Surroundings
 from stacks.serving import Serving
 from stacks.studio import Studio
@@ -44,7 +46,7 @@ class EnvironmentStage(cdk.Stage):
     def __init__(self, scope: Construct, *, config: Config, environment: Environment, commit: str) -> None:
         self._config, self._environment, self._commit = config, environment, commit
         self._names = names = Names.of(config.platform, environment)
-        self._registry = Names.of(config.platform, config.registry_of(environment))
+        self._route = Route.of(config, environment)
         super().__init__(
             scope,
             names.prefix,
@@ -61,7 +63,7 @@ class EnvironmentStage(cdk.Stage):
             self,
             "Network",
             config=environment.network,
-            registry=self._registry,
+            registry=self._route.holds,
             tenants=tenants_of(environment),
             key=key,
             removal=self._removal,
@@ -72,6 +74,8 @@ class EnvironmentStage(cdk.Stage):
         )
         self._data = Data(self, "Data", config=environment.data, names=names, key=key, removal=self._removal)
         self._train()
+        if self._route.copies:
+            self._keep_copies()
         self._serve()
         self._people()
         if config.platform.organization_id:
@@ -123,22 +127,36 @@ class EnvironmentStage(cdk.Stage):
             training.add_stack_dependency(self._data)
             triggers.add_stack_dependency(training)
 
+    def _keep_copies(self) -> None:
+        """Where versions come to be copied: a registry without what trains for it."""
+        names = self._names
+        self._data.keep_copies(names)
+        Copies(self, "Copies", names=names, key=self._governance.key, removal=self._removal)
+        for model in models():
+            registry = Registry(
+                self,
+                f"Registry{title(model)}",
+                model=model,
+                names=names,
+                readers=self._readers(),
+                removal=self._removal,
+            )
+            cdk.Tags.of(registry).add("model", model)
+
     def _serve(self) -> None:
         """What every environment has: the versions it is to serve, and an endpoint for each model."""
-        environment, names, registry = self._environment, self._names, self._registry
+        environment, names, route = self._environment, self._names, self._route
         key = self._governance.key
         releases = Releases(
             self,
             "Releases",
             names=names,
-            registry=registry,
-            models=models(),
-            crowns=environment.stage == "Production",
+            route=route,
             deliverers=Deliverers.of(self._config.platform, environment),
             shared=self._shared(environment.serving.log_retention_days),
         )
         for model in models():
-            rooms = Surroundings(key, self._network, registry)
+            rooms = Surroundings(key, self._network, route.holds)
             serving = Serving(
                 self, f"Serving{title(model)}", model=model, config=environment.serving, names=names, rooms=rooms
             )
@@ -146,7 +164,7 @@ class EnvironmentStage(cdk.Stage):
             serving.add_stack_dependency(self._data)
             serving.add_stack_dependency(self._notices)
             serving.add_stack_dependency(releases)
-        if registry == names:
+        if route.trains == names:
             delivery = Delivery(
                 self,
                 "Delivery",
@@ -160,7 +178,7 @@ class EnvironmentStage(cdk.Stage):
 
     def _people(self) -> None:
         """Last, because people may touch what every other room made."""
-        ground = Ground(self._names, self._registry, tuple(models()), self._governance.key.key_arn)
+        ground = Ground(self._names, self._route, self._governance.key.key_arn)
         people, studio = self._environment.personas, self._environment.studio
         if not any(people.given()):
             return

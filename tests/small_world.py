@@ -79,6 +79,7 @@ class SmallWorld:
     wanted: str = ""
     looks: int = 0
     names: Any = field(default_factory=lambda: itertools.count(1))
+    place: Place = PLACE
 
     @cached_property
     def dynamodb(self) -> Any:
@@ -94,10 +95,13 @@ class SmallWorld:
 
     def client(self, service: str) -> Any:
         """Every call of it is told to `before_call` first."""
-        return _Counted(self.dynamodb if service == "dynamodb" else _Services(self), self)
+        return _Counted(self.dynamodb if service == "dynamodb" else self.services(), self)
+
+    def services(self) -> Services:
+        return Services(self)
 
     def releaser(self) -> Releaser:
-        return Releaser(self.client, PLACE, poll_seconds=0)
+        return Releaser(self.client, self.place, poll_seconds=0)
 
     def let_lease_run_out(self) -> None:
         key = {"model": {"S": "m"}, "entry": {"S": "lease"}}
@@ -113,7 +117,7 @@ class SmallWorld:
     # Versions.
 
     def register(self, *, bad: bool = False) -> str:
-        number = len(self.packages) + 1
+        number = len(self.trained) + 1
         arn, uri, record = f"{VERSIONS}/{number}", f"s3://b/{number}/model.tar.gz", f"s3://b/{number}/record.json"
         body = _archive(number)
         artifact = {"uri": uri, "sha256": hashlib.sha256(body).hexdigest()}
@@ -136,11 +140,23 @@ class SmallWorld:
             self.bad.add(arn)
         return arn
 
+    @property
+    def trained(self) -> list[str]:
+        """The versions that were registered, without what may have been copied of them."""
+        return [arn for arn, package in self.packages.items() if package["ModelPackageGroupName"] == "g"]
+
+    def number(self, arn: str) -> int:
+        """The number it was registered by."""
+        return int(self.packages[arn]["MetadataProperties"]["GeneratedBy"].rsplit("/", 1)[-1])
+
     def pristine(self, arn: str) -> bool:
         (container,) = self.packages[arn]["InferenceSpecification"]["Containers"]
-        number = self.packages[arn]["ModelPackageVersion"]
-        uri = f"s3://b/{number}/model.tar.gz"
-        return container == {"Image": IMAGE, "ModelDataUrl": uri} and self.objects[uri] == _archive(number)
+        as_made = self.as_registered(arn)
+        return container == as_made and self.objects[as_made["ModelDataUrl"]] == _archive(self.number(arn))
+
+    def as_registered(self, arn: str) -> dict[str, str]:
+        """Its container as it was before anybody changed it."""
+        return {"Image": IMAGE, "ModelDataUrl": f"s3://b/{self.number(arn)}/model.tar.gz"}
 
     def may_be_released(self, arn: str) -> bool:
         """Whether it is approved for the stage, as it stands."""
@@ -158,7 +174,7 @@ class SmallWorld:
 
     def answer(self) -> float:
         """What the endpoint predicts: each version has an answer of its own."""
-        right = _probability(self.packages[self.live]["ModelPackageVersion"])
+        right = _probability(self.number(self.live))
         return right + 0.5 if self.live in self.bad else right
 
     def update_stack(self) -> None:
@@ -246,7 +262,7 @@ class _Counted:
         return call
 
 
-class _Services:
+class Services:
     """SageMaker, CloudFormation, SSM, S3, ECR, SNS, CloudWatch: the calls that releases make, by boto3's names."""
 
     meta = SimpleNamespace(region_name="eu-west-1")
@@ -255,15 +271,20 @@ class _Services:
         self.world = world
 
     def get_paginator(self, operation: str) -> Any:
+        if operation == "list_model_packages":
+            return SimpleNamespace(paginate=lambda **asked: [self.versions_of(asked["ModelPackageGroupName"])])
         if operation in self.world.forbidden:
             raise refused(f"not authorized to perform: {operation}", "AccessDeniedException")
         found = {
-            "list_model_packages": {"ModelPackageSummaryList": list(self.world.packages.values())},
             "list_models": {"Models": self._listed("Model", "model")},
             "list_endpoint_configs": {"EndpointConfigs": self._listed("EndpointConfig", "endpoint-config")},
             "get_resources": {"ResourceTagMappingList": self._tagged()},
         }
         return SimpleNamespace(paginate=lambda **_: [found[operation]])
+
+    def versions_of(self, group: str) -> dict[str, Any]:
+        packages, name = self.world.packages.values(), group.rsplit("/", 1)[-1]
+        return {"ModelPackageSummaryList": [one for one in packages if one["ModelPackageGroupName"] == name]}
 
     def _listed(self, kind: str, part: str) -> list[dict[str, str]]:
         return [{f"{kind}Name": arn.split("/")[1], f"{kind}Arn": arn} for arn in self.world.things[part]]
@@ -300,6 +321,8 @@ class _Services:
         return {"EndpointConfigArn": f"{HOSTED}:endpoint-config/{EndpointConfigName}", "ProductionVariants": variants}
 
     def describe_model(self, *, ModelName: str) -> Any:  # noqa: N803
+        if ModelName not in self.world.models:
+            raise refused("Could not find model")
         return {"PrimaryContainer": {"ModelPackageName": self.world.models[ModelName]}}
 
     def delete_model(self, *, ModelName: str) -> None:  # noqa: N803

@@ -217,7 +217,7 @@ def approve(serving: Serving, version: Version, stage: str) -> None:
 
 def test_production_takes_what_was_approved_for_it_and_crowns_it(serving: Serving) -> None:
     first, second = serving.register(), serving.register()
-    production = replace(releaser(serving), place=replace(serving.place, stage="Production"))
+    production = replace(releaser(serving), place=replace(serving.place, stage="Production", crowns=True))
     place = serving.place.champion
 
     with pytest.raises(VersionError, match="takes versions from Production/Approved"):

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
+from copying_world import CopyingWorld
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -50,17 +52,20 @@ class Pipelines:
 class ReleaseMachine(RuleBasedStateMachine):
     """Everything that may befall one model in one environment."""
 
+    World: type[SmallWorld] = SmallWorld
+
     def __init__(self) -> None:
         super().__init__()
         self.mock = mock_aws()
         self.mock.start()
-        self.world = SmallWorld(went_live=self._went_live)
+        self.world = self.World(went_live=self._went_live)
         self.events: list[dict[str, Any]] = []
         self.pipelines = Pipelines()
         self.was_live: set[str] = set()
         self.settled = True
         self.seconds = 0
         self.collected = 0
+        self.tampered = False
 
     def teardown(self) -> None:
         self.mock.stop()
@@ -69,7 +74,7 @@ class ReleaseMachine(RuleBasedStateMachine):
 
     @rule(bad=st.booleans())
     def register(self, *, bad: bool) -> None:
-        if len(self.world.packages) < 5:
+        if len(self.world.trained) < 5:
             self.world.register(bad=bad)
 
     @precondition(lambda self: self.world.packages)
@@ -98,6 +103,7 @@ class ReleaseMachine(RuleBasedStateMachine):
         elif what == "another's":  # with its record: all that names the content is then right
             other = self.world.packages[self._version(data)]
             package.update({key: other[key] for key in ("InferenceSpecification", "CustomerMetadataProperties")})
+            self.tampered = True  # a copy that does not say any more of what it is one is made again
         else:
             changed = {**container, what: "other:2" if what == "Image" else {"A": "1"}}
             package["InferenceSpecification"] = {"Containers": [changed]}
@@ -174,7 +180,7 @@ class ReleaseMachine(RuleBasedStateMachine):
                 self._release(second)
 
         self.world.let_lease_run_out()
-        with suppress(*TOLD):
+        with suppress(*TOLD, ClientError):  # what one who stalled looks at, the other may have removed
             self._at(at, interfere, lambda: self._release(first))
 
     @precondition(lambda self: not self.settled)
@@ -219,7 +225,8 @@ class ReleaseMachine(RuleBasedStateMachine):
 
     def _release(self, arn: str, asked: Asked | None = None) -> None:
         entry = self.world.releaser().release(arn, asked or Asked())
-        assert entry.version == arn == self.world.live
+        assert entry.is_of(arn)
+        assert entry.version == self.world.live
 
     def _run(self, doing: Callable[[], object]) -> None:
         self.world.let_lease_run_out()
@@ -279,9 +286,20 @@ class ReleaseMachine(RuleBasedStateMachine):
             self.world.before_call = lambda: None
 
 
-def run(examples: int, steps: int) -> None:
+class CopyingMachine(ReleaseMachine):
+    """The same where what is served is a copy, and copies are asked for, approved, rejected and swapped, too."""
+
+    World = CopyingWorld
+
+    @invariant()
+    def a_version_has_one_copy(self) -> None:
+        numbers = [self.world.number(arn) for arn in self.world.packages if arn not in self.world.trained]
+        assert len(numbers) == len(set(numbers)) or self.tampered
+
+
+def run(examples: int, steps: int, machine: type[ReleaseMachine] = ReleaseMachine) -> None:
     run_state_machine_as_test(
-        ReleaseMachine,
+        machine,
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
@@ -295,6 +313,15 @@ def run(examples: int, steps: int) -> None:
 
 def test_whatever_happens_one_approved_version_is_desired_and_live() -> None:
     run(examples=25, steps=20)
+
+
+def test_whatever_happens_where_versions_are_copied_one_approved_copy_is_desired_and_live() -> None:
+    run(examples=25, steps=20, machine=CopyingMachine)
+
+
+@pytest.mark.long
+def test_whatever_happens_for_long_where_versions_are_copied_one_approved_copy_is_desired_and_live() -> None:
+    run(examples=150, steps=30, machine=CopyingMachine)
 
 
 @pytest.mark.long

@@ -96,3 +96,15 @@ def test_a_changed_alarm_keeps_its_state_and_a_new_one_has_none(client: Client) 
     cloudwatch.delete_alarms(AlarmNames=["changed"])
     cloudwatch.put_metric_alarm(AlarmName="changed", **ALARM)
     assert cloudwatch.describe_alarms(AlarmNames=["changed"])["MetricAlarms"][0]["StateValue"] == "OK"
+
+
+def test_who_asks_by_name_and_state_hears_of_alarms_to_which_both_apply(client: Client) -> None:
+    cloudwatch = client("cloudwatch")
+    for name in ("of-ours-raised", "of-ours", "of-others"):
+        cloudwatch.put_metric_alarm(AlarmName=name, **ALARM)
+    for name in ("of-ours-raised", "of-others"):
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="it failed")
+
+    found = cloudwatch.describe_alarms(AlarmNamePrefix="of-ours", StateValue="ALARM")["MetricAlarms"]
+
+    assert [one["AlarmName"] for one in found] == ["of-ours-raised"]

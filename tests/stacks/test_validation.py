@@ -10,18 +10,23 @@ from aws_cdk import aws_s3 as s3
 from conftest import Assembly, synthesize
 from delivery_world import everything, with_delivery
 from github_world import GITHUB
+from promotion_world import styled
 from studio_world import studio_config, with_studio
 
 from stacks.permissions import allow
 
+KINDS = ("as committed", "with Studio, GitHub, a connection", "with a bucket", "with copies")
 
-@pytest.fixture(scope="module", params=["as committed", "with Studio, GitHub, a connection", "with a bucket"])
+
+@pytest.fixture(scope="module", params=KINDS)
 def validated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     folder = tmp_path_factory.mktemp("validated") / "cdk.out"
     if request.param == "as committed":
         return synthesize(folder, nag=True)
     if request.param == "with a bucket":
         return synthesize(folder, nag=True, config=with_delivery("s3"))
+    if request.param == "with copies":
+        return synthesize(folder, nag=True, config=styled("copy"))
     delivery = everything("github").platform.delivery
     assert delivery
     platform = {"github": GITHUB, "delivery": delivery.model_dump()}
