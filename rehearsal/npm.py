@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 
 INSTALL, CLEAN_INSTALL = frozenset({"install", "i", "add"}), frozenset({"ci", "clean-install"})
+OTHERS = frozenset({"dedupe", "prune", "rebuild", "remove", "rm", "uninstall", "update"})
 FOR_ALL = frozenset({"-g", "--global"})
+FOLDER = frozenset({"--prefix", "-C"})
 
 
 class NpmError(Exception):
@@ -20,15 +22,15 @@ class NpmError(Exception):
 
 def main(modules: Path, commands: Path, real: Path, arguments: list[str]) -> int:
     """Run one command; returns its exit code."""
-    words = [word for word in arguments if not word.startswith("-")]
+    words, folder = _understood(arguments)
     verb, names = words[0] if words else "", words[1:]
     try:
         if verb in INSTALL and FOR_ALL & set(arguments):
             for name in names:
                 _say(_install(modules, commands, name))
             return 0
-        if verb in INSTALL | CLEAN_INSTALL:
-            _keep_off(_folder(arguments))
+        if verb in INSTALL | CLEAN_INSTALL | OTHERS:
+            _keep_off(_root(folder))
     except NpmError as error:
         _say(str(error))
         return 1
@@ -52,10 +54,24 @@ def _install(modules: Path, commands: Path, wanted: str) -> str:
     return f"{wanted} is the checkout's own, from {modules}; nothing is downloaded"
 
 
-def _folder(arguments: list[str]) -> Path:
-    if "--prefix" in arguments[:-1]:
-        return Path(arguments[arguments.index("--prefix") + 1])
-    return Path()
+def _understood(arguments: list[str]) -> tuple[list[str], Path]:
+    """The words, the verb first, and the folder that is meant, wherever it is said."""
+    words, folder, rest = list[str](), Path(), iter(arguments)
+    for each in rest:
+        option, said, value = each.partition("=")
+        if option in FOLDER:
+            folder = Path(value if said else next(rest, ""))
+        elif not each.startswith("-"):
+            words.append(each)
+    return words, folder
+
+
+def _root(folder: Path) -> Path:
+    """Where npm finds the project of a folder: the nearest one above it that has a package, or modules."""
+    above = [folder.absolute(), *folder.absolute().parents]
+    return next(
+        (each for each in above if any((each / has).exists() for has in ("package.json", "node_modules"))), folder
+    )
 
 
 def _keep_off(folder: Path) -> None:

@@ -18,6 +18,7 @@ pytest_plugins = [
     "embedded",
     "engine_world",
     "governed",
+    "pipeline_world",
     "real_jobs",
     "rehearsed",
     "second_model",
