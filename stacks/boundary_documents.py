@@ -31,6 +31,7 @@ BOUNDED_ACTIONS = (
     "cloudwatch:PutMetricAlarm",
     "cloudwatch:PutMetricData",
     "cloudwatch:TagResource",
+    "cloudformation:*ChangeSet",
     "cloudformation:ContinueUpdateRollback",
     "cloudformation:DescribeStackResources",
     "cloudformation:DescribeStacks",

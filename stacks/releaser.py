@@ -47,10 +47,12 @@ def releaser_role(scope: cdk.Stack, id: str, *, names: Names, route: Route) -> i
     )
     accept_inline_policy(role)
     check_versions(role, trains, models)
+    check_images(role, trains)
     decrypt_versions(role, trains, ["kms:Decrypt", "kms:GenerateDataKey"] if route.crowns else ["kms:Decrypt"])
     if route.copies:
         copy_versions(role, route)
         check_versions(role, route.holds, models, of="Copied")
+        check_images(role, route.holds, of="Copied")
     _update_stacks(role, names, models)
     _look_at_endpoints(role, names, models)
     if route.crowns:
@@ -74,7 +76,7 @@ def grant_journal(
 
 
 def check_versions(role: iam.Role, registry: Names, models: Sequence[str], *, of: str = "") -> None:
-    """Look a version up, with its artifact, record and image; `of` tells statements of several registries apart."""
+    """Look a version up, with artifact and record; `of` tells statements of several registries apart."""
     stem = f"arn:aws:sagemaker:{registry.region}:{registry.account}"
     groups = [f"{stem}:model-package-group/{registry.model_package_group(model)}" for model in models]
     versions = [f"{stem}:model-package/{registry.model_package_group(model)}/*" for model in models]
@@ -90,6 +92,10 @@ def check_versions(role: iam.Role, registry: Names, models: Sequence[str], *, of
     records = f"arn:aws:s3:::{registry.provenance_bucket}/*"
     named_later = "An execution's folder is named when it starts."
     allow(role, f"{of}ContentAndRecords", ["s3:GetObject"], [*artifacts, records], because=named_later)
+
+
+def check_images(role: iam.Role, registry: Names, *, of: str = "") -> None:
+    """See what an image's tag names, and what scans found in it."""
     repository = f"arn:aws:ecr:{registry.region}:{registry.account}:repository/{registry.repository}"
     allow(role, f"{of}Image", CHECK_ACTIONS, [repository])
 

@@ -31,7 +31,7 @@ def reviewer_role(
         role,
         "ChangeSets",
         [f"cloudformation:{verb}" for verb in verbs],
-        [f"arn:aws:cloudformation:{place}:stack/{names.prefix}-*"],
+        [f"arn:aws:cloudformation:{place}:stack/{names.prefix}-*/*"],
         because="The stacks of the environment; a stack's ARN ends with an id that CloudFormation gives it.",
     )
     # A template that is too long to be handed over lies where deployments find it, too.

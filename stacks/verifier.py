@@ -49,7 +49,7 @@ def visitor(scope: cdk.Stack, id: str, name: str, deliverers: Sequence[str]) -> 
 
 def _look(role: iam.Role, names: Names, models: Sequence[str]) -> None:
     place = f"{names.region}:{names.account}"
-    stacks = f"arn:aws:cloudformation:{place}:stack/{names.prefix}-*"
+    stacks = f"arn:aws:cloudformation:{place}:stack/{names.prefix}-*/*"
     its_own = "The stacks of the platform; a stack's ARN ends with an id that CloudFormation gives it."
     allow(role, "Stacks", ["cloudformation:DescribeStackResources"], [stacks], because=its_own)
     allow(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -35,8 +35,16 @@ def needs(cloud: Cloud) -> Iterator[Question]:
         for statement in statements(role):
             for action in listed(statement["Action"]):
                 for resource in listed(statement["Resource"]):
-                    asked = _asked(cloud, role, action, _thing(action, resource), statement.get("Condition", {}))
+                    thing = _key(resource, policies) or _thing(action, resource)
+                    asked = _asked(cloud, role, action, thing, statement.get("Condition", {}))
                     yield replace(asked, resource_policy=policies.get(_guarded(asked.resource)))
+
+
+def _key(resource: str, policies: Mapping[str, Any]) -> str:
+    """The key that an account has, where a policy speaks of its keys without knowing their ids."""
+    if not resource.endswith(":key/*"):
+        return ""
+    return next((arn for arn in policies if arn.startswith(resource.removesuffix("*"))), "")
 
 
 def statements(role: Role) -> Iterator[Json]:
