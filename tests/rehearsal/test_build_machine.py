@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from pipeline_world import Delivery, build, spec, stage
 
+from rehearsal.build_machine import LOCKS as REAL_LOCKS
 from rehearsal.build_machine import Machine, MachineError
+from stacks.config import ROOT
 
 MAKEFILE = """\
 all: .venv/.ready node_modules/.ready
@@ -167,3 +170,19 @@ def test_a_source_that_is_not_the_platform_gets_no_environment(checkout: Path, s
 
     assert not (source / ".venv").exists()
     assert str(source / ".venv/bin") not in variables["PATH"].split(os.pathsep)
+
+
+def test_a_build_of_a_source_with_another_lock_runs_no_command_and_says_which(delivery: Delivery) -> None:
+    """Against the checkout in which the tests run."""
+    kept = [file for name in REAL_LOCKS if (file := ROOT / name).is_file()]
+    before = [(file.stat().st_mtime_ns, file.read_text()) for file in kept]
+    same = {file.relative_to(ROOT).as_posix(): file.read_text() for file in kept}
+    delivery.push({**same, "Makefile": MAKEFILE, "package.json": "{}"})
+    delivery.project("makes", spec("echo never"))
+    delivery.declare(stage("Make", build("Make", "makes")))
+
+    assert delivery.run()[0] == "Failed"
+
+    (line,) = delivery.said("makes")
+    assert line.startswith(f"MachineError: package.json of the source is not that of {ROOT}, whose installation")
+    assert [(file.stat().st_mtime_ns, file.read_text()) for file in kept] == before

@@ -1,20 +1,15 @@
 """What stands for `npm` in builds: it links the checkout's tools, downloads nothing, and hands on whatever else."""
 
-import io
 import json
 import subprocess
 import sys
-import time
-import zipfile
 from pathlib import Path
 
 import pytest
-from embedded import Client
+from pipeline_world import Delivery, build, spec, stage
 
 from rehearsal import npm
 from stacks.config import ROOT
-
-SECONDS = 60
 
 
 @pytest.fixture
@@ -100,47 +95,29 @@ def test_whatever_else_is_the_real_npm_s(modules: Path, arguments: tuple[str, ..
     assert (done.returncode, done.stdout) == (7, "".join(f"<{each}>" for each in arguments))
 
 
-def test_builds_find_it_and_never_the_network(client: Client, account: str) -> None:
+def test_builds_find_it_and_never_the_network(delivery: Delivery) -> None:
     pinned = json.loads((ROOT / "package.json").read_text())["devDependencies"]["aws-cdk"]
 
-    status, said = built(client, account, f"npm install -g aws-cdk@{pinned}", 'readlink "$(command -v cdk)"')
+    status, said = built(delivery, f"npm install -g aws-cdk@{pinned}", 'readlink "$(command -v cdk)"')
 
-    assert status == "SUCCEEDED"
+    assert status == "Succeeded"
     assert said[0].endswith("nothing is downloaded")
     assert Path(said[1]) == (ROOT / "node_modules/aws-cdk/bin/cdk").resolve()
 
 
-def test_a_build_that_wants_another_version_fails_and_names_both(client: Client, account: str) -> None:
+def test_a_build_that_wants_another_version_fails_and_names_both(delivery: Delivery) -> None:
     pinned = json.loads((ROOT / "package.json").read_text())["devDependencies"]["aws-cdk"]
 
-    status, said = built(client, account, "npm install -g aws-cdk@2.0.1", "echo never")
+    status, said = built(delivery, "npm install -g aws-cdk@2.0.1", "echo never")
 
-    assert status == "FAILED"
+    assert status == "Failed"
     assert said[0].startswith("npm: aws-cdk@2.0.1 would have to be downloaded")
     assert f"has aws-cdk {pinned}." in said[0]
     assert "never" not in said
 
 
-def built(client: Client, account: str, *commands: str) -> tuple[str, list[str]]:
+def built(delivery: Delivery, *commands: str) -> tuple[str, list[str]]:
     """How a build of these commands ends, and what it says."""
-    place, packed = {"LocationConstraint": "eu-west-1"}, io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("hello.txt", "hello")
-    client("s3").create_bucket(Bucket=f"source-{account}", CreateBucketConfiguration=place)
-    client("s3").put_object(Bucket=f"source-{account}", Key="source.zip", Body=packed.getvalue())
-    codebuild = client("codebuild")
-    said = json.dumps({"version": 0.2, "phases": {"build": {"commands": list(commands)}}})
-    codebuild.create_project(
-        name="one",
-        source={"type": "S3", "location": f"source-{account}/source.zip", "buildspec": said},
-        artifacts={"type": "NO_ARTIFACTS"},
-        serviceRole=client("iam").create_role(RoleName="builder", AssumeRolePolicyDocument="{}")["Role"]["Arn"],
-        environment={"type": "LINUX_CONTAINER", "image": "x", "computeType": "BUILD_GENERAL1_SMALL"},
-    )
-    name, end = codebuild.start_build(projectName="one")["build"]["id"], time.monotonic() + SECONDS
-    while (found := codebuild.batch_get_builds(ids=[name])["builds"][0])["buildStatus"] == "IN_PROGRESS":
-        assert time.monotonic() < end, f"waited in vain for {name}"
-        time.sleep(0.05)
-    where = found["logs"]
-    events = client("logs").get_log_events(logGroupName=where["groupName"], logStreamName=where["streamName"])
-    return found["buildStatus"], [event["message"] for event in events["events"]]
+    delivery.project("one", spec(*commands))
+    delivery.declare(stage("One", build("One", "one")))
+    return delivery.run()[0], delivery.said("one")
