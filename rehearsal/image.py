@@ -87,6 +87,8 @@ class Images:
 
 def _digest(place: Place, uri: str) -> str:
     """What the repository holds under a URI; empty if there is none."""
+    if "/" not in uri:
+        return ""  # of no repository of ECR
     named, _, digest = uri.partition("/")[2].partition("@")
     name, _, tag = named.partition(":")
     asked = {"imageDigest": digest} if digest else {"imageTag": tag or "latest"}
