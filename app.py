@@ -6,7 +6,6 @@ import aws_cdk as cdk
 
 from stacks import rules, validated
 from stacks.baseline_names import ROLLOUT
-from stacks.code_delivery import CodeDelivery
 from stacks.config import load
 from stacks.delivery_names import DELIVERY
 from stacks.github import GitHub
@@ -26,6 +25,8 @@ def build(app: cdk.App) -> cdk.App:
         for environment in [config.environment(name) for name in chosen if name != ROLLOUT]
     }
     if config.platform.delivery and not only:
+        from stacks.code_delivery import CodeDelivery  # and CDK Pipelines, which most synths have no use for
+
         CodeDelivery(app, f"{config.platform.name}-{DELIVERY}", config=config, stages=stages)
     if config.platform.rollout and ROLLOUT in chosen:
         RolloutStage(app, config=config)

@@ -11,7 +11,7 @@ import typer
 from commands.choice import ModelName, UsageError, console
 from commands.rehearse import rehearsal_plan, writable
 from stacks.config import ROOT, load
-from stacks.delivery_names import CHANGES_PREFIX, OBJECT_KEY, DeliveryNames, deploy_stage
+from stacks.delivery_names import CHANGES_PREFIX, OBJECT_KEY, DeliveryNames
 
 if TYPE_CHECKING:
     from stacks.config import Config
@@ -25,9 +25,6 @@ CHECKS = ("make check",)
 
 def rehearse_delivery(
     model: ModelName = "flight_delay",
-    check: Annotated[
-        list[str] | None, typer.Option("--check", help="A command that pushes have to pass; several may be given.")
-    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the facts of the run to this file.")] = None,
 ) -> None:
     """Push changes through the pipeline in an embedded AWS: good ones, bad ones, two at once."""
@@ -36,7 +33,7 @@ def rehearse_delivery(
 
     if json_file:
         writable(json_file)
-    with start(delivery_plan(model, tuple(check or CHECKS)), tell=console.print) as story:
+    with start(delivery_plan(model), tell=console.print) as story:
         story.run()
         found = results.facts(story)
         for table in results.tables(found):
@@ -45,7 +42,7 @@ def rehearse_delivery(
             json_file.write_text(json.dumps(found, indent=1) + "\n")
 
 
-def delivery_plan(model: str, checks: tuple[str, ...]) -> Any:
+def delivery_plan(model: str) -> Any:
     """What the story needs to know, in plain values."""
     from rehearsal.delivery_story import DeliveryPlan
 
@@ -63,8 +60,7 @@ def delivery_plan(model: str, checks: tuple[str, ...]) -> Any:
         source_bucket=names.source_bucket,
         source_key=OBJECT_KEY,
         pages=CHANGES_PREFIX,
-        turns=tuple(deploy_stage(names.platform, [each.name for each in together]) for together in config.in_turn),
-        checks=checks,
+        checks=CHECKS,
     )
 
 

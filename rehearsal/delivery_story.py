@@ -43,10 +43,7 @@ class DeliveryError(Exception):
 
 @dataclass(frozen=True)
 class DeliveryPlan:
-    """Plain values: where the pipeline stands and what it is called, and the plan of the model that goes through it.
-
-    `turns` are the pipeline's stages that deploy, in order.
-    """
+    """Plain values: where the pipeline stands and what it is called, and the plan of the model that goes through it."""
 
     root: Path
     training: Plan
@@ -58,7 +55,6 @@ class DeliveryPlan:
     source_bucket: str
     source_key: str
     pages: str
-    turns: tuple[str, ...]
     checks: tuple[str, ...]
 
     @property
@@ -80,7 +76,6 @@ class Delivery:
     trained: dict[str, list[str]] = field(default_factory=dict)
     taken_back: dict[str, str] = field(default_factory=dict)
     killed: list[str] = field(default_factory=list)
-    first_page: str = ""
 
     @property
     def total_seconds(self) -> float:
@@ -117,12 +112,10 @@ class Delivery:
             self._client, self.plan.pipeline, self.plan.bucket, self.plan.pages, self.production, self.tell
         )
 
-    def push(
-        self, change: str, meanwhile: Callable[[str], None] = lambda _: None, *, wanted: str = "Succeeded"
-    ) -> Pushed:
+    def push(self, change: str, *, wanted: str = "Succeeded") -> Pushed:
         """Push what the repository holds now, and see it end as it should."""
         with self._phase(f"push: {change}"):
-            pushed = self.delivering.push(change, self.repository, meanwhile)
+            pushed = self.delivering.push(change, self.repository)
         return self._kept(pushed, wanted)
 
     def _kept(self, pushed: Pushed, wanted: str) -> Pushed:
@@ -130,9 +123,6 @@ class Delivery:
         self.tell(f"  {pushed.outcome}")
         if pushed.status != wanted:
             raise DeliveryError(f"push {pushed.change!r} {pushed.status.lower()}, not {wanted.lower()}:\n{pushed.why}")
-        self.first_page = self.first_page or self.delivering.page(
-            pushed.executions[-1], self.plan.sites[-1].environment
-        )
         return pushed
 
     def _train_and_release(self) -> None:
@@ -177,6 +167,8 @@ class Delivery:
             self._until(lambda: len(self._runs(ADDED)) > len(before[ADDED]), f"no run of {ADDED} began")
             added.follow(self._runs(ADDED)[0])
         self.trained = {model: [run for run in self._runs(model) if run not in runs] for model, runs in before.items()}
+        if {model: len(runs) for model, runs in self.trained.items()} != {self.plan.training.model: 0, ADDED: 1}:
+            raise DeliveryError(f"the folder of {ADDED} changed, and runs that began are {self.trained}")
 
     def _staging_does_not_work(self) -> None:
         """It deploys, and answers later than it now says it must: taken back where it came to, and no further."""
@@ -185,9 +177,11 @@ class Delivery:
         file, line = f"environments/{staging.environment}.toml", '"latency_ms" = '
         self.repository.edit(file, lambda text: text.replace(line, f"{line}1 # ", 1))
         known = self.delivering.executions()
-        self.push("staging is to answer within 1 ms", wanted="Failed")
+        pushed = self.push("staging is to answer within 1 ms", wanted="Failed")
+        if pushed.prod_before != pushed.prod_after:
+            raise DeliveryError("staging did not work, and production has changed")
         with self._phase("taken back"):
-            back = self.delivering.started([*known, *self.pushes[-1].executions])
+            back = self.delivering.started([*known, *pushed.executions])
             self.delivering.follow("taken back", back, self.production())
         after = self._state(staging)
         self.taken_back = {"execution": back, "before": before, "after": after}
@@ -196,8 +190,9 @@ class Delivery:
         self.repository.edit(file, lambda text: text.replace(f"{line}1 # ", line, 1))
 
     def _two_at_once(self) -> None:
-        """The second overtakes the first, or follows it; production is what the second says."""
-        file, line = f"environments/{self.plan.sites[0].environment}.toml", '"alert_percents" = ['
+        """The second overtakes the first, or follows it; production warns of costs where the second says."""
+        production = self._at(PRODUCTION)
+        file, line = f"environments/{production.environment}.toml", '"alert_percents" = ['
         with self._phase("push: two at once"):
             before = self.production()
             self.repository.edit(file, lambda text: text.replace(line, f"{line}40, ", 1))
@@ -210,6 +205,17 @@ class Delivery:
             pushed = self.delivering.follow("two at once, the second", second, before)
             one.wait()
         self._kept(pushed, "Succeeded")
+        warns = self._warnings(production)
+        if 45 not in warns or 40 in warns:  # noqa: PLR2004 what the pushes say
+            raise DeliveryError(f"production warns at {sorted(warns)} percent, and the second push says 45, not 40")
+
+    def _warnings(self, site: Site) -> set[int]:
+        """At how many percent of its budget an environment warns, as AWS Budgets has it."""
+        budgets = self.aws.client("budgets", site.account, site.region)
+        (budget, *_) = budgets.describe_budgets(AccountId=site.account)["Budgets"]
+        asked = {"AccountId": site.account, "BudgetName": budget["BudgetName"]}
+        told = budgets.describe_notifications_for_budget(**asked)["Notifications"]
+        return {int(each["Threshold"]) for each in told}
 
     @cached_property
     def rehearsal(self) -> Rehearsal:

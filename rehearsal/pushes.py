@@ -68,10 +68,10 @@ class Delivering:
     tell: Callable[[str], None]
     told: set[tuple[str, str, str]] = field(default_factory=set)
 
-    def push(self, change: str, repository: Repository, meanwhile: Meanwhile = _nothing) -> Pushed:
-        """Push, and follow to the end; `meanwhile` is called with the execution at every look."""
+    def push(self, change: str, repository: Repository) -> Pushed:
+        """Push, and follow to the end."""
         before = self.prod()
-        return self.follow(change, self.begin(repository), before, meanwhile)
+        return self.follow(change, self.begin(repository), before)
 
     def begin(self, repository: Repository) -> str:
         """Push; the execution that comes of it."""
@@ -103,7 +103,7 @@ class Delivering:
         raise PushError(f"no execution of {self.pipeline} began; does an event reach it?")
 
     def follow(self, change: str, execution: str, before: str, meanwhile: Meanwhile = _nothing) -> Pushed:
-        """To its end. A pipeline that a push changes begins anew, and that one is followed."""
+        """To its end; `meanwhile` hears of it at every look. A pipeline that a push changes begins anew."""
         executions, agreed = [execution], list[str]()
         while True:
             status = self._to_its_end(executions[-1], agreed, meanwhile)

@@ -31,47 +31,57 @@ INSTALL = "python -m pip install -q --no-deps --require-hashes -r requirements/r
 
 ASSEMBLY = "cdk.out"
 CHECK_HOURS, ASK_MINUTES = 2, 30
-CACHED = ("/root/.cache/**/*", "/root/.npm/**/*")
-"""Where pip, uv and npm keep what they fetched; each checks it by its hash again."""
+CACHE = "/opt/fetched"
+"""Of a build's own machine: where pip, uv and npm keep what they fetched; each checks it by its hash again."""
+
+CACHED = {
+    "cache": {"paths": [f"{CACHE}/**/*"]},
+    "env": {
+        "variables": {
+            "PIP_CACHE_DIR": f"{CACHE}/pip",
+            "UV_CACHE_DIR": f"{CACHE}/uv",
+            "npm_config_cache": f"{CACHE}/npm",
+        }
+    },
+}
 
 
 @dataclass(frozen=True)
 class Workshop:
-    """What builds stand on: the source as pushed, and where artifacts and caches lie."""
+    """What builds stand on: the source as pushed, and where caches lie."""
 
     scope: cdk.Stack
     config: Config
     settings: DeliverySettings
     names: DeliveryNames
     source: pipelines.CodePipelineSource
-    bucket: s3.IBucket
     cache: s3.IBucket
 
     def check(self, command: str) -> pipelines.CodeBuildStep:
         """One of the checks, in a build of its own."""
-        return self._step(spoken(command), [command], hours=CHECK_HOURS, large=True)
+        return self._step(spoken(command), command, hours=CHECK_HOURS, large=True)
 
     def synth(self, revision: str, checks: Sequence[pipelines.Step]) -> pipelines.CodeBuildStep:
         """The templates, once for all environments, and never of a source that failed its checks."""
         commit = {"COMMIT": self.source.source_attribute(revision)}
-        made = self._step("Synth", ["make synth"], hours=1, out=ASSEMBLY, env=commit)
+        made = self._step("Synth", "make synth", hours=1, out=ASSEMBLY, env=commit)
         for check in checks:
             made.add_step_dependency(check)
         return made
 
     def review(self, environment: Environment, synth: pipelines.IFileSetProducer, role: iam.Role) -> pipelines.Step:
         """What would change, on a page; where nobody has to agree, it agrees by itself."""
-        ask = [f"python cli.py changes {environment.name} --execution $EXECUTION"]
+        ask = f"python cli.py changes {environment.name} --execution $EXECUTION"
         return self._asking(f"Changes-{environment.name}", ask, role, synth)
 
     def hold(self, environment: Environment, synth: pipelines.IFileSetProducer, role: iam.Role) -> pipelines.Step:
         """After somebody agreed: whether what would change is still what they saw."""
-        ask = [f"python cli.py changes {environment.name} --execution $EXECUTION --as-agreed"]
+        ask = f"python cli.py changes {environment.name} --execution $EXECUTION --as-agreed"
         return self._asking(f"AsAgreed-{environment.name}", ask, role, synth)
 
     def verify(self, environment: Environment, role: iam.Role) -> pipelines.Step:
         """Whether the environment works with what was deployed."""
-        return self._asking(f"Verify-{environment.name}", [f"python cli.py verify {environment.name}"], role)
+        return self._asking(f"Verify-{environment.name}", f"python cli.py verify {environment.name}", role)
 
     def reviewer(self) -> iam.Role:
         """May make change sets everywhere and carry none out, write pages, and answer for people where none needs to.
@@ -109,44 +119,40 @@ class Workshop:
         allow(role, "BecomeVerifier", ["sts:AssumeRole"], verifiers)
         return role
 
-    def options(self, *, large: bool = False) -> pipelines.CodeBuildOptions:
+    def options(self) -> pipelines.CodeBuildOptions:
         """What all builds have in common, those of CDK Pipelines itself included."""
-        size = codebuild.ComputeType.LARGE if large else codebuild.ComputeType.SMALL
         return pipelines.CodeBuildOptions(
-            build_environment=codebuild.BuildEnvironment(
-                build_image=codebuild.LinuxBuildImage.STANDARD_7_0, compute_type=size
-            ),
+            build_environment=_machine(codebuild.ComputeType.SMALL),
             partial_build_spec=codebuild.BuildSpec.from_object(_spec(self.settings.packages)),
             role_policy=_package_rights(self.settings.packages),
         )
 
     def _asking(
-        self, id: str, commands: list[str], role: iam.Role, synth: pipelines.IFileSetProducer | None = None
+        self, id: str, command: str, role: iam.Role, synth: pipelines.IFileSetProducer | None = None
     ) -> pipelines.CodeBuildStep:
         return pipelines.CodeBuildStep(
             id,
             input=self.source,
             additional_inputs={ASSEMBLY: synth} if synth else None,
             install_commands=[INSTALL],
-            commands=commands,
+            commands=[command],
             env={"EXECUTION": "#{codepipeline.PipelineExecutionId}"},
             role=role,
             timeout=cdk.Duration.minutes(ASK_MINUTES),
         )
 
     def _step(
-        self, id: str, commands: list[str], *, hours: int, out: str = "", env: Any = None, large: bool = False
+        self, id: str, command: str, *, hours: int, out: str = "", env: Any = None, large: bool = False
     ) -> pipelines.CodeBuildStep:
-        options = self.options(large=large)
         return pipelines.CodeBuildStep(
             id,
             input=self.source,
-            commands=commands,
+            commands=[command],
             primary_output_directory=out or None,
             env=env,
-            build_environment=options.build_environment,
+            build_environment=_machine(codebuild.ComputeType.LARGE if large else codebuild.ComputeType.SMALL),
             cache=codebuild.Cache.bucket(self.cache, prefix=id.lower()),
-            partial_build_spec=codebuild.BuildSpec.from_object({"cache": {"paths": list(CACHED)}}),
+            partial_build_spec=codebuild.BuildSpec.from_object(CACHED),
             timeout=cdk.Duration.hours(hours),
         )
 
@@ -157,6 +163,10 @@ class Workshop:
         )
         accept_inline_policy(role)
         return role
+
+
+def _machine(size: codebuild.ComputeType) -> codebuild.BuildEnvironment:
+    return codebuild.BuildEnvironment(build_image=codebuild.LinuxBuildImage.STANDARD_7_0, compute_type=size)
 
 
 def spoken(command: str) -> str:
@@ -183,7 +193,9 @@ def _spec(packages: PackagesSettings | None) -> dict[str, Any]:
         f"aws codeartifact login --tool {tool} --repository {repository} {where}"
         for tool, repository in (("pip", packages.python), ("npm", packages.npm))
     ]
-    return {"phases": {"install": {**PYTHON["phases"]["install"], "commands": logins}}}
+    # uv reads nothing of pip's settings: https://docs.astral.sh/uv/pip/compatibility/
+    tell_uv = 'export UV_DEFAULT_INDEX="$(python -m pip config get global.index-url)"'
+    return {"phases": {"install": {**PYTHON["phases"]["install"], "commands": [*logins, tell_uv]}}}
 
 
 def _package_rights(packages: PackagesSettings | None) -> list[iam.PolicyStatement] | None:
@@ -199,5 +211,6 @@ def _package_rights(packages: PackagesSettings | None) -> list[iam.PolicyStateme
         iam.PolicyStatement(
             actions=["codeartifact:GetRepositoryEndpoint", "codeartifact:ReadFromRepository"], resources=repositories
         ),
+        # The action knows no resources; the service is its limit.
         iam.PolicyStatement(actions=["sts:GetServiceBearerToken"], resources=["*"], conditions=token),
     ]

@@ -12,23 +12,23 @@ import aws_cdk as cdk
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_s3 as s3
 from aws_cdk import pipelines
 
+from stacks.code_buckets import delivery_bucket
 from stacks.code_builds import Workshop, specification
 from stacks.code_notices import CodeNotices
 from stacks.code_roles import limit_roles
-from stacks.code_source import UNLOGGED, code_source, revision, start_on_push, triggers
+from stacks.code_source import code_source, revision, start_on_push, triggers
 from stacks.code_validation import validate_pull_requests
 from stacks.config import ROOT
 from stacks.delivery_names import CHANGES_PREFIX, DeliveryNames, deploy_stage, review_stage
 from stacks.key import KeyPlace, make_key
-from stacks.permissions import accept_inline_policy, acknowledge, service
+from stacks.permissions import accept_inline_policy, service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from aws_cdk import aws_kms as kms
+    from aws_cdk import aws_s3 as s3
     from constructs import Construct
 
     from stacks.config import Config
@@ -57,11 +57,11 @@ class CodeDelivery(cdk.Stack):
             cdk.Tags.of(self).add(tag, value)
         place = KeyPlace(names.key_alias, names.account, names.region, names.pipeline)
         key = make_key(self, place, rotation_days=KEY_ROTATION_DAYS, removal=cdk.RemovalPolicy.RETAIN)
-        bucket = self._bucket("Bucket", names.bucket, key, settings.artifact_retention_days)
-        cache = self._bucket("CacheBucket", names.cache_bucket, key, CACHE_DAYS)
+        bucket = delivery_bucket(self, "Bucket", names.bucket, key, settings.artifact_retention_days)
+        cache = delivery_bucket(self, "CacheBucket", names.cache_bucket, key, CACHE_DAYS)
         pipeline = self._pipeline(bucket)
         source = code_source(self, settings.source, names, key)
-        workshop = Workshop(self, config, settings, names, source, bucket, cache)
+        workshop = Workshop(self, config, settings, names, source, cache)
         self._deliver(pipeline, workshop, stages)
         start_on_push(self, settings.source, names, pipeline)
         validate_pull_requests(self, settings, names, key)
@@ -71,24 +71,6 @@ class CodeDelivery(cdk.Stack):
     @property
     def _deployed(self) -> list[str]:
         return [deploy_stage(self._names.platform, _named(together)) for together in self._config.in_turn]
-
-    def _bucket(self, id: str, name: str, key: kms.IKey, days: int) -> s3.Bucket:
-        kept = cdk.Duration.days(days)
-        bucket = s3.Bucket(
-            self,
-            id,
-            bucket_name=name,
-            versioned=True,
-            encryption=s3.BucketEncryption.KMS,
-            encryption_key=key,
-            bucket_key_enabled=True,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            enforce_ssl=True,
-            removal_policy=cdk.RemovalPolicy.RETAIN,
-            lifecycle_rules=[s3.LifecycleRule(id="HandedOn", expiration=kept, noncurrent_version_expiration=kept)],
-        )
-        acknowledge(bucket, UNLOGGED)
-        return bucket
 
     def _pipeline(self, bucket: s3.Bucket) -> codepipeline.Pipeline:
         """A newer push overtakes an older one that waits for a stage; what is in a stage is let out first."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import aws_cdk as cdk
 from aws_cdk import aws_codecommit as codecommit
 from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_codepipeline_actions as actions
@@ -14,10 +13,12 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk import pipelines
 
+from stacks.code_buckets import delivery_bucket
 from stacks.delivery_names import OBJECT_KEY
-from stacks.permissions import acknowledge, allow
+from stacks.permissions import allow
 
 if TYPE_CHECKING:
+    import aws_cdk as cdk
     from aws_cdk import aws_kms as kms
 
     from stacks.delivery_names import DeliveryNames
@@ -97,28 +98,9 @@ def _start_on_upload(scope: cdk.Stack, names: DeliveryNames, pipeline: codepipel
 
 
 def _source_bucket(scope: cdk.Stack, names: DeliveryNames, key: kms.IKey) -> s3.Bucket:
-    bucket = s3.Bucket(
-        scope,
-        "SourceBucket",
-        bucket_name=names.source_bucket,
-        versioned=True,
-        encryption=s3.BucketEncryption.KMS,
-        encryption_key=key,
-        bucket_key_enabled=True,
-        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-        enforce_ssl=True,
-        removal_policy=cdk.RemovalPolicy.RETAIN,
-    )
+    bucket = delivery_bucket(scope, "SourceBucket", names.source_bucket, key)
     plain = bucket.node.default_child
     assert isinstance(plain, s3.CfnBucket)  # noqa: S101 what an s3.Bucket is made of
     # CDK's own switch would bring a Lambda function for it.
     plain.add_property_override("NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled", value=True)
-    acknowledge(bucket, UNLOGGED)
     return bucket
-
-
-UNLOGGED = {
-    "AwsSolutions::AwsSolutions-S1": "CloudTrail logs who pushes and who hands on; there is no data in it.",
-    "NIST.800.53.R5::NIST.800.53.R5-S3BucketLoggingEnabled": "The same.",
-    "NIST.800.53.R5::NIST.800.53.R5-S3BucketReplicationEnabled": "What it holds can be made from the repository again.",
-}

@@ -33,7 +33,12 @@ RULE = {"CidrIp": "10.0.0.0/8", "IpProtocol": "tcp", "FromPort": 443, "ToPort": 
 GROUP = "AWS::EC2::SecurityGroup"
 GROUPS = "AWS::SageMaker::ModelPackageGroup"
 
+ASSETS = "arn:aws:s3:::cdk-hnb659fds-assets-1-eu-west-1"
 WIDER = {
+    "all assets instead of one": (
+        policy({**READ, "Resource": f"{ASSETS}/{'a' * 32}.zip"}),
+        policy({**READ, "Resource": f"{ASSETS}/*"}),
+    ),
     "another action": (policy(READ), policy({**READ, "Action": [*READ["Action"], "s3:PutObject"]})),
     "another resource": (policy(READ), policy({**READ, "Resource": [READ["Resource"], "arn:aws:s3:::more/*"]})),
     "everything": (policy(READ), policy({**READ, "Action": "*"})),
@@ -65,6 +70,10 @@ WIDER = {
     "a type that becomes another": (template("AWS::SNS::Topic"), policy(READ)),
 }
 NOT_WIDER = {
+    "the next asset of a deployment": (
+        policy({**READ, "Resource": f"{ASSETS}/{'a' * 32}.zip"}),
+        policy({**READ, "Resource": f"{ASSETS}/{'b' * 32}.zip"}),
+    ),
     "the same": (policy(READ), policy(READ)),
     "fewer actions": (policy(READ), policy({**READ, "Action": "s3:GetObject"})),
     "from everything to some": (policy({**READ, "Action": "*"}), policy(READ)),

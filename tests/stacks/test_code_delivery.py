@@ -226,7 +226,8 @@ def test_a_closed_network_takes_packages_from_its_own_repositories(connected: As
     resources = connected.templates[STACK]["Resources"]
     (test,) = [action for action in stages(resources)["Build"] if action["Name"] == "MakeTest"]
 
-    logins = spec(resources, test)["phases"]["install"]["commands"]
+    *logins, tell_uv = spec(resources, test)["phases"]["install"]["commands"]
+    assert tell_uv.startswith("export UV_DEFAULT_INDEX=")
     assert [login.split("--tool ")[1].split()[0] for login in logins] == ["pip", "npm"]
     assert "codeartifact:ReadFromRepository" in json.dumps(of(resources, "AWS::IAM::Policy"))
 
